@@ -1,0 +1,68 @@
+# One command per task, the same by hand and in CI.  `make help` lists them.
+# Each target sets up what it needs in .venv; nothing is installed outside this checkout
+# except Debian packages, and those only when you are root.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO_SECONDS ?=
+# An empty environment has no PATH, and a Python without PATH cannot find itself.
+export PATH := $(or $(PATH),/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Bytecode saves 4 MiB and a third of the start time of every process.
+unexport PYTHONDONTWRITEBYTECODE
+
+NATIVE := $(wildcard platforms/shims/*.c platforms/shims/*.h platforms/shims/build_*.py)
+BUDGET := sh contrib/ci/budget.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit test-faults test-endtoend lint types bench size docs clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.runtime ## a node, a miner on this machine's hardware, a reward, a transfer, a proof (DEMO_SECONDS=60 ends by itself)
+	@$(BIN)/metanode demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
+
+test: test-unit test-faults test-endtoend ## every test; the suites below, each inside its time budget
+
+test-unit: $(VENV)/.dev ## fast tests of every part
+	@$(BUDGET) unit 360 $(BIN)/python -m pytest -q -m "not faults and not endtoend" $(PYTEST_ARGS)
+
+test-faults: $(VENV)/.dev ## real processes killed, real files cut
+	@$(BUDGET) faults 240 $(BIN)/python -m pytest -q -m faults $(PYTEST_ARGS)
+
+test-endtoend: $(VENV)/.dev ## real node and miner processes, packaging, documentation
+	@$(BUDGET) end-to-end 240 $(BIN)/python -m pytest -q -m endtoend $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## ruff, with its ASYNC rules
+	@$(BUDGET) lint 60 $(BIN)/ruff check .
+
+types: $(VENV)/.dev ## mypy, strict
+	@$(BUDGET) types 120 $(BIN)/mypy
+
+bench: $(VENV)/.dev ## measure against peers in the same run; writes build/bench.json (ONLY=blake3 for a part)
+	@$(BIN)/python contrib/bench/run.py $(if $(ONLY),--only $(ONLY),)
+
+size: ## line budgets of the architecture
+	@$(PYTHON) contrib/ci/size.py
+
+docs: $(VENV)/.runtime ## rewrite the reference pages that are generated from the code
+	@$(BIN)/python contrib/ci/reference.py --write
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find . -name __pycache__ -prune -exec rm -rf {} + ; find . -name '*.egg-info' -prune -exec rm -rf {} + ; find platforms -name '*.so' -delete
+
+$(VENV)/bin/python:
+	@sh contrib/ci/venv.sh "$(PYTHON)" "$(VENV)"
+
+$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml setup.py $(NATIVE)
+	@echo "setting up $(VENV) (the first time takes about a minute)"
+	@$(BIN)/pip install -q -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml setup.py $(NATIVE)
+	@echo "setting up $(VENV) with the test tools (the first time takes a minute or two)"
+	@$(BIN)/pip install -q -e '.[dev,oracles]'
+	@touch $@ $(VENV)/.runtime

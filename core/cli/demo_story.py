@@ -1,0 +1,227 @@
+"""What the demo shows and what it must have seen: the live view, the steps, the summary."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from metanode.core.cli.console import Console
+from metanode.core.cli.node_api import NodeApi
+from metanode.core.crypto import keystore
+from metanode.core.crypto.keys import KeyPair
+from metanode.core.model.accounts import account_id, parse_account, to_bech32m
+from metanode.core.model.amounts import format_amount
+from metanode.core.model.errors import MetanodeError
+from metanode.core.model.genesis import Genesis
+
+STEPS: Mapping[str, str] = {
+    "fingerprinted": "this machine's hardware was fingerprinted",
+    "registered": "its record was committed and revealed in blocks",
+    "attested": "an attestation was finalised in a block",
+    "settled": "an epoch was settled",
+    "paid": "the machine's owner was paid",
+    "sent": "a signed transfer out of the reward was finalised",
+    "proven": "its receipt was proven",
+    "verified": "the proof was checked by `metanode verify`",
+}
+"""Everything that must have happened for the demo to succeed, in order."""
+
+_PASSING = frozenset({"UNREACHABLE", "TIMEOUT", "NOT_READY"})
+
+
+class Story:
+    """Watches one node through its API, spends the first reward, and keeps the list of what happened."""
+
+    def __init__(self, console: Console, directory: Path) -> None:
+        self._console = console
+        self._directory = directory
+        self._done: dict[str, str] = {}
+        self._live = console.out.isatty() and not console.json
+        self._line_open = False
+        self._genesis: Genesis | None = None
+        self._home = directory
+        self._account = ""
+        self._url = ""
+        self._miner_offset = 0
+        self._attested_id = ""
+        self._sent_id = ""
+        self.passphrase = b""
+
+    @property
+    def complete(self) -> bool:
+        """True once every step of `STEPS` happened."""
+        return len(self._done) == len(STEPS)
+
+    def step(self, text: str) -> None:
+        """Print one line of progress."""
+        self.end_line()
+        self._console.line(f"{self._console.style('..', 'dim')} {text}")
+
+    def node(self, url: str, home: Path, account: str) -> None:
+        """The node answers at `url`."""
+        self._url, self._home, self._account = url, home, account
+        self.step(f"the node's API is at {self._console.style(url, 'cyan')}")
+        self.step(f"rewards go to {account}")
+
+    def watch(self, api: NodeApi, seconds_left: float | None) -> None:
+        """Look once at the node and the miner; act when a reward has come."""
+        self._read_miner()
+        try:
+            self._genesis = self._genesis or api.genesis()
+            head = api.head()
+            if self._attested_id and "attested" not in self._done:
+                self._look_for_attestation(api)
+            balance = api.account(parse_account(self._account))["balance"]["micro"]
+            if "settled" not in self._done and (settled := _paid_epoch(api)) is not None:
+                self._happened("settled", f"epoch {settled['epoch']}: pot {settled['pot']['coins']} coins")
+            if balance and "paid" not in self._done:
+                self._happened("paid", f"{format_amount(balance)} coins to {self._account[:12]}...")
+            if "paid" in self._done and not self._sent_id:
+                self._spend(api, balance)
+            elif self._sent_id and "sent" not in self._done:
+                self._follow(api)
+        except MetanodeError as error:
+            if error.code not in _PASSING:
+                raise
+            return
+        self._show(head, balance, seconds_left)
+
+    def _read_miner(self) -> None:
+        """Tell what the miner said since last time."""
+        path = self._directory / "miner.log"
+        if not path.exists():
+            return
+        with path.open("rb") as stream:
+            stream.seek(self._miner_offset)
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    break
+                self._miner_offset += len(line)
+                self._miner_said(line)
+
+    def _miner_said(self, line: bytes) -> None:
+        try:
+            event: dict[str, Any] = json.loads(line)
+        except ValueError:
+            self.step(f"miner: {line.decode(errors='replace').strip()}")
+            return
+        kind, text = event.get("event", ""), event.get("text", event.get("message", ""))
+        if kind == "machine":
+            self._console_line("miner", text)
+            self._happened("fingerprinted", "", quiet=True)
+        elif kind == "attested":
+            if not self._attested_id:
+                self._attested_id = event["reply"]["id"]
+                self._console_line("miner", text)
+                self._checks(event["reply"])
+        elif kind == "registered":
+            self._happened("registered", text)
+        elif kind not in ("paid", "measuring"):
+            self._console_line("miner", text)
+
+    def _look_for_attestation(self, api: NodeApi) -> None:
+        view = api.transaction(self._attested_id)
+        if view["status"] == "final":
+            self._happened("attested", f"{self._attested_id[:16]}... in block {view['height']}")
+
+    def _checks(self, reply: Mapping[str, Any]) -> None:
+        for check in reply.get("checks", []):
+            color = {"pass": "green", "fail": "red"}.get(check["verdict"], "yellow")
+            verdict = self._console.style(f"{check['verdict']:10}", color)
+            self._console_line("check", f"{verdict} {check['name']:20} {check['reason']}")
+
+    def _spend(self, api: NodeApi, balance: int) -> None:
+        """Send half of the reward to a second wallet."""
+        assert self._genesis is not None, "the genesis is read before a reward is seen"
+        key = KeyPair.from_seed(keystore.open(self._home / "wallets" / "demo.key", self.passphrase))
+        friend = account_id(KeyPair.from_seed(key.sign(key.public_key)[:32]).public_key)
+        envelope = api.transfer(key, self._genesis, friend, balance // 2, fee=None, memo=b"first light")
+        self._sent_id = api.submit([envelope])[0]["id"]
+        self.step(f"sending {format_amount(balance // 2)} coins to {to_bech32m(friend)}")
+
+    def _follow(self, api: NodeApi) -> None:
+        """Once the transfer is final, prove it and have the proof checked by another process."""
+        view = api.transaction(self._sent_id)
+        if view["status"] != "final":
+            return
+        if view["receipt"]["code"] != "OK":
+            raise MetanodeError("INTERNAL", f"the transfer failed with {view['receipt']['code']}")
+        self._happened("sent", f"transaction {self._sent_id[:16]}... in block {view['height']}")
+        bundle = self._directory / "transfer.bundle"
+        proven = self._verb("prove", self._sent_id, "--out", str(bundle), "--node", self._url)
+        self._happened("proven", f"{proven['bytes']} bytes: header, certificate, receipt and paths")
+        verified = self._verb("verify", str(bundle), "--genesis", str(self._home / "genesis.json"))
+        self._happened("verified", f"block {verified['height']}: {', '.join(verified['checked'])}")
+
+    def _verb(self, *words: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-m", "metanode.core.cli", *words, "--json"], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise MetanodeError(
+                "INTERNAL", f"`metanode {words[0]}` failed: {(done.stdout or done.stderr).strip()[-300:]}"
+            )
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def _happened(self, step: str, detail: str, *, quiet: bool = False) -> None:
+        if step in self._done:
+            return
+        self._done[step] = detail
+        if not quiet:
+            self.end_line()
+            self._console.line(f"{self._console.style('ok', 'green', 'bold')} {STEPS[step]}: {detail}")
+
+    def _console_line(self, who: str, text: str) -> None:
+        self.end_line()
+        self._console.line(f"   {self._console.style(f'{who:6}', 'dim')} {text}")
+
+    def _show(self, head: Mapping[str, Any], balance: int, seconds_left: float | None) -> None:
+        """Redraw the live line; without a terminal the steps above are enough."""
+        if not self._live or self._genesis is None:
+            return
+        params = self._genesis.params
+        epoch_ms = params.slot_ms * params.slots_per_epoch
+        into_ms = (head["time_ms"] - self._genesis.genesis_ms) % epoch_ms
+        text = (
+            f"height {head['height']}   epoch ends in {(epoch_ms - into_ms) / 1000:4.1f} s   "
+            f"balance {format_amount(balance)} coins   steps {len(self._done)}/{len(STEPS)}"
+        )
+        if seconds_left is not None:
+            text += f"   {max(0, seconds_left):3.0f} s left"
+        else:
+            text += "   Ctrl-C ends"
+        self._console.out.write(f"\r\x1b[2K{text}")
+        self._console.out.flush()
+        self._line_open = True
+
+    def end_line(self) -> None:
+        """Leave the live line, so that the next text starts on its own."""
+        if self._line_open:
+            self._console.out.write("\r\x1b[2K")
+            self._line_open = False
+
+    def summary(self, took_s: float, clean: bool) -> None:
+        """Print what happened and what did not."""
+        style = self._console.style
+        rows = [f"  {style('done', 'green') if step in self._done else style('not ', 'red')}  {STEPS[step]}" for step in STEPS]
+        head = "everything happened" if self.complete else f"{len(self._done)} of {len(STEPS)} steps happened"
+        ended = "every process ended when asked" if clean else "a process had to be killed"
+        self._console.result(
+            {"ok": self.complete and clean, "steps": self._done, "missing": [s for s in STEPS if s not in self._done],
+             "seconds": round(took_s, 1), "api": self._url, "clean": clean},
+            ["", self._console.style(f"{head} in {took_s:.0f} s; {ended}", "bold"), *rows],
+        )  # fmt: skip
+
+
+def _paid_epoch(api: NodeApi) -> dict[str, Any] | None:
+    """Return the newest settled epoch that paid somebody."""
+    for epoch in api.get("/v1/epochs?limit=5")["epochs"]:
+        if epoch["paid"]["micro"]:
+            paid: dict[str, Any] = epoch
+            return paid
+    return None

@@ -1,0 +1,125 @@
+"""`metanode init`: make a node's home, or nothing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from metanode.core.cli.passphrase import add_passphrase_option, passphrase_from_file
+from metanode.core.cli.verbs import EXIT_OK
+from metanode.core.clock import SystemClock, SystemRandomness
+from metanode.core.crypto import install, keystore
+from metanode.core.home import GENESIS_FILE, SETTINGS_FILE, Home, default_home, devnet_genesis
+from metanode.core.identity import KEY_NAMES, fresh_identity
+from metanode.core.model.accounts import to_bech32m
+from metanode.core.model.errors import MetanodeError
+
+NETWORKS = ("devnet", "testnet", "mainnet")
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
+_SETTINGS = """\
+# Settings of this node.  `metanode config check` tells whether they can work; docs/settings.md lists them all.
+
+[node]
+name = "{name}"
+log_level = "info"
+
+[roles]
+storage = "sqlite"
+ledger = "attested"
+mempool = "fifo"
+consensus = "solo"
+transport = []
+api = ["http"]
+
+[plugins.api.http]
+host = "127.0.0.1"
+port = {port}
+"""
+
+
+class InitVerb:
+    """Make keys, genesis and settings."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add what a new home may differ in."""
+        parser.add_argument(
+            "--network",
+            choices=NETWORKS,
+            default="devnet",
+            help="whose parameters this chain of your own takes (default: %(default)s)",
+        )
+        parser.add_argument("--name", default="metanode", help="what the node calls itself (default: %(default)s)")
+        parser.add_argument(
+            "--port", type=int, default=8645, help="of the HTTP API on 127.0.0.1; 0 takes any (default: %(default)s)"
+        )
+        add_passphrase_option(parser)
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Build the home aside and move it into place, the settings last: a home with settings is complete."""
+        install()
+        home = Home(args.home)
+        if not _NAME.fullmatch(args.name):
+            raise MetanodeError("USAGE", f"--name {args.name!r}", "1 to 32 of a-z, A-Z, 0-9, . _ and -")
+        if not 0 <= args.port <= 65535:
+            raise MetanodeError("USAGE", f"--port {args.port} is no port", "0 to 65535")
+        for path in (home.settings_file, home.genesis_file, home.keys_dir):
+            if path.exists():
+                raise MetanodeError("FILE_EXISTS", f"{path} already exists", "another --home; nothing here was changed")
+        try:
+            home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".init-", dir=home.path) as temporary:
+                built = Path(temporary)
+                genesis_hash, sponsor = _build(built, args)
+                for name in ("keys", GENESIS_FILE, SETTINGS_FILE):
+                    shutil.move(built / name, home.path / name)
+        except OSError as error:
+            raise MetanodeError(
+                "STORAGE_FULL", f"{home.path}: {error.strerror}", "a place that can be written"
+            ) from error
+        args.console.result(
+            {
+                "home": str(home.path),
+                "network": args.network,
+                "genesis_hash": genesis_hash.hex(),
+                "sponsor": to_bech32m(sponsor),
+            },
+            [
+                f"home      {home.path}",
+                f"network   {args.network}, a chain of your own with this one validator",
+                f"genesis   {genesis_hash.hex()}",
+                f"sponsor   {to_bech32m(sponsor)} (pays the fees of machines that register here)",
+                f"next      metanode run{'' if args.home == default_home() else f' --home {home.path}'}",
+            ],
+        )
+        return EXIT_OK
+
+
+def _build(built: Path, args: argparse.Namespace) -> tuple[bytes, bytes]:
+    """Write keys, genesis and settings into `built`; return the genesis hash and the sponsor's account."""
+    randomness = SystemRandomness()
+    keys_dir = built / "keys"
+    keys_dir.mkdir(mode=0o700)
+    if args.passphrase_file is not None:
+        passphrase = passphrase_from_file(args.passphrase_file)
+    else:
+        # A node must start unattended: its passphrase lies beside its keys unless the operator keeps it elsewhere.
+        passphrase = randomness.bytes(24).hex().encode()
+        fd = os.open(keys_dir / "passphrase", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as stream:
+            stream.write(passphrase + b"\n")
+    identity = fresh_identity(randomness)
+    for name in KEY_NAMES:
+        path, pair = keys_dir / f"{name}.key", getattr(identity, name)
+        keystore.create(path, pair.seed, passphrase, label=f"{args.name} {name}", randomness=randomness)
+    genesis = devnet_genesis(identity, genesis_ms=SystemClock().now_ms(), name=args.network)
+    (built / GENESIS_FILE).write_text(genesis.to_json(), encoding="utf-8")
+    (built / SETTINGS_FILE).write_text(_SETTINGS.format(name=args.name, port=args.port), encoding="utf-8")
+    return genesis.hash, identity.sponsor.account
+
+
+VERB = InitVerb()

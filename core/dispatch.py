@@ -1,0 +1,127 @@
+"""Calling plugins' hooks: one context per plugin, role objects in, routes joined, events told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from metanode.core.bus import BlockFinalized, Subscription
+from metanode.core.hooks import PluginContext
+from metanode.core.http import Route
+from metanode.core.loading import Plugin, guarded, in_words
+from metanode.core.model.errors import MetanodeError, PluginError
+from metanode.core.roles import Service
+
+if TYPE_CHECKING:
+    from metanode.core.home import Home
+    from metanode.core.kernel import Node
+
+_log = logging.getLogger("metanode.kernel")
+
+
+class Dispatcher:
+    """Calls the hooks of a node's plugins; to a listener it is the `RouteSource`."""
+
+    def __init__(self, node: Node, plugins: Mapping[str, Plugin], home: Home | None) -> None:
+        self._node = node
+        self._plugins = plugins
+        self._contexts = {name: self._context(plugin, home) for name, plugin in plugins.items()}
+        self._routes: tuple[Route, ...] | None = None
+
+    def _context(self, plugin: Plugin, home: Home | None) -> PluginContext:
+        node = self._node
+        return PluginContext(
+            plugin=plugin.name,
+            settings=plugin.settings,
+            data_dir=None if home is None else home.data_dir(plugin.name),
+            genesis=node.genesis,
+            identity=node.identity,
+            roles=node.roles,
+            clock=node.clock,
+            randomness=node.randomness,
+            bus=node.bus,
+            health=node.health,
+            metrics=node.metrics,
+            log=logging.getLogger(f"metanode.{plugin.name}"),
+            http=self,
+        )
+
+    def provide(self, plugin: Plugin) -> Service:
+        """Fill a single role.
+
+        :raises PluginError: the hook failed or answered None.
+        """
+        hook = f"provide_{plugin.manifest.role}"
+        provided: Service | None = plugin.call(hook, context=self._contexts[plugin.name])
+        if provided is None:
+            raise PluginError("PLUGIN_BROKEN", f"{plugin.name} answered {hook} with None", "a role object")
+        self._node.roles.fill(plugin.manifest.role, plugin.manifest.short_name, provided)
+        return provided
+
+    def register(self, plugin: Plugin) -> Service | None:
+        """Make the role object of a plugin of a many-role; None when it only has other hooks.
+
+        :raises PluginError: the hook failed.
+        """
+        hook = f"register_{plugin.manifest.role}"
+        provided: Service | None = plugin.call(hook, context=self._contexts[plugin.name])
+        if provided is not None:
+            self._node.roles.fill(plugin.manifest.role, plugin.manifest.short_name, provided)
+        return provided
+
+    def withdraw(self, plugin: Plugin) -> None:
+        """Take back what `register` filled."""
+        self._node.roles.empty(plugin.manifest.role, plugin.manifest.short_name)
+
+    def routes(self) -> Sequence[Route]:
+        """Return the routes of all plugins; they are asked once.
+
+        :raises PluginError: one method and path is registered twice; names both plugins.
+        """
+        if self._routes is None:
+            owners: dict[tuple[str, str], str] = {}
+            routes: list[Route] = []
+            for plugin in self._plugins.values():
+                for route in self._ask_routes(plugin):
+                    # A parameter's name does not tell two paths apart, only its place does.
+                    shape = "/".join("{}" if part.startswith("{") else part for part in route.path.split("/"))
+                    key = (route.method, shape)
+                    if key in owners:
+                        raise PluginError(
+                            "PLUGIN_BROKEN",
+                            f"{owners[key]} and {plugin.name} both register {route.method} {route.path}",
+                            "each method and path registered once",
+                        )
+                    owners[key] = plugin.name
+                    routes.append(route)
+            self._routes = tuple(routes)
+        return self._routes
+
+    def _ask_routes(self, plugin: Plugin) -> Sequence[Route]:
+        try:
+            answer = plugin.call("register_routes", context=self._contexts[plugin.name]) or ()
+            with guarded(plugin.name, "register_routes"):
+                return tuple(answer)
+        except PluginError as error:
+            if plugin.manifest.critical:
+                raise
+            _log.warning("%s", error)
+            self._node.health.report(f"{plugin.name}.routes", False, in_words(error))
+            return ()
+
+    async def tell_blocks(self, blocks: Subscription) -> None:
+        """Forward finalised blocks to `on_block_finalized`; what a plugin raises there goes no further."""
+        listeners = [plugin for plugin in self._plugins.values() if "on_block_finalized" in plugin.hooks]
+        async for event in blocks:
+            for plugin in listeners:
+                self._tell(plugin, event)
+
+    def _tell(self, plugin: Plugin, event: BlockFinalized) -> None:
+        context = self._contexts[plugin.name]
+        try:
+            plugin.call("on_block_finalized", context=context, height=event.height, header_hash=event.header_hash)
+        except MetanodeError as error:  # `call` lets nothing else out
+            _log.warning("%s: %s", plugin.name, error)
+            counter = self._node.metrics.counter("hook_failures_total", "Failures in `on_` hooks", plugin=plugin.name)
+            counter.add()

@@ -1,0 +1,282 @@
+"""The life of a node: load plugins, fill roles in order, keep them running, close in reverse.
+
+The kernel knows lifecycle, roles, the bus, clock and chance, health, metrics and settings.
+Of transactions, consensus or sockets it knows nothing.  Read `supervision` next (how one
+plugin is kept running), then `dispatch` (how hooks are called).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import trio
+
+from metanode.core import crypto
+from metanode.core.bus import BlockFinalized, Bus, PluginStateChanged, Subscription
+from metanode.core.clock import Clock, Randomness, SystemClock, SystemRandomness
+from metanode.core.dispatch import Dispatcher
+from metanode.core.health import HealthRegistry
+from metanode.core.home import Home, devnet_genesis
+from metanode.core.identity import Identity, fresh_identity
+from metanode.core.loading import Loaded, Plugin, guarded, in_words, load
+from metanode.core.metrics import MetricRegistry
+from metanode.core.model.errors import MetanodeError, PluginError, SettingsError
+from metanode.core.model.genesis import Genesis
+from metanode.core.roles import MANY_ROLES, SINGLE_ROLES, Roles, Service
+from metanode.core.settings import Settings
+from metanode.core.supervision import Keeper, Policy
+from metanode.core.watchdog import Watchdog
+
+_log = logging.getLogger("metanode.kernel")
+
+
+class PluginState(NamedTuple):
+    """What became of a configured plugin."""
+
+    state: str
+    """loaded, starting, running, restarting, quarantined or stopped."""
+    detail: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """A running node, as `Node.open` yields it."""
+
+    settings: Settings
+    genesis: Genesis
+    identity: Identity
+    clock: Clock
+    randomness: Randomness
+    roles: Roles
+    bus: Bus
+    health: HealthRegistry
+    metrics: MetricRegistry
+    plugins: dict[str, PluginState]
+    """State of every configured plugin by full name; the kernel keeps it current."""
+
+    @staticmethod
+    @asynccontextmanager
+    async def open(
+        settings: Settings,
+        *,
+        plugins: Sequence[object] = (),
+        clock: Clock | None = None,
+        randomness: Randomness | None = None,
+        home: Path | None = None,
+        genesis: Genesis | None = None,
+        identity: Identity | None = None,
+        plugins_dir: Path | None = None,
+        safe_mode: bool = False,
+    ) -> AsyncIterator[Node]:
+        """Run a node for as long as the `async with` block lasts.
+
+        All single roles have started when the block is entered; plugins of the other roles
+        have started or are being restarted.  Leaving the block, or cancelling it, closes every
+        plugin in reverse order.  When a critical plugin fails the block is cancelled and the
+        failure is raised; an exception of the block's own comes out as it is, never in a group.
+
+        :param plugins: modules or objects with hook implementations and a `MANIFEST` mapping.
+        :param home: gives data directories, and genesis and keys where those are not given.
+            Without a home, a missing genesis is a fresh devnet and missing keys are fresh keys.
+        :param plugins_dir: a directory of single-file plugins.
+        :param safe_mode: load built-in plugins only.
+        :raises SettingsError: the settings cannot work.
+        :raises PluginError: a critical plugin is unknown, broken or too slow to start.
+        :raises MetanodeError: ROLE_FAILED when a critical plugin stopped; what a role refused to start with.
+        """
+        crypto.install()
+        clock = clock or SystemClock()
+        randomness = randomness or SystemRandomness()
+        place = None if home is None else Home(home)
+        if identity is None:
+            identity = fresh_identity(randomness) if place is None else await trio.to_thread.run_sync(place.identity)
+        if genesis is None:
+            genesis = devnet_genesis(identity, genesis_ms=clock.now_ms()) if place is None else place.genesis()
+        loaded = load(settings, inline=plugins, plugins_dir=plugins_dir, safe_mode=safe_mode)
+        roles, bus, health, metrics = Roles(), Bus(), HealthRegistry(), MetricRegistry()
+        node = Node(settings, genesis, identity, clock, randomness, roles, bus, health, metrics, {})
+        kernel = _Kernel(node, loaded, place)
+        own: Exception | None = None
+        try:
+            async with trio.open_nursery() as nursery, node.bus.subscribe(BlockFinalized) as blocks:
+                kernel.nursery = nursery
+                try:
+                    await kernel.start(blocks)
+                    yield node
+                except Exception as error:  # noqa: BLE001 - raised again below, where no nursery wraps it in a group
+                    own = error
+                finally:
+                    with trio.CancelScope(shield=True):  # bounded: `close` waits stop_timeout_s per plugin
+                        await kernel.close()
+                    nursery.cancel_scope.cancel()
+        except Exception as error:
+            if kernel.failure is None:
+                raise
+            raise kernel.failure from error
+        failure = kernel.failure or own or kernel.stop_failure
+        if failure is not None:
+            raise failure
+
+
+class _Kernel:
+    """What stands behind one `Node`."""
+
+    nursery: trio.Nursery
+
+    def __init__(self, node: Node, loaded: Loaded, home: Home | None) -> None:
+        self._node = node
+        self._loaded = loaded
+        self._dispatcher = Dispatcher(node, loaded.plugins, home)
+        self._keepers: list[Keeper] = []
+        self._watchdog: Watchdog | None = None
+        self._open = False
+        self._closing = False
+        self.failure: MetanodeError | None = None
+        """Why the node stops by itself."""
+        self.stop_failure: MetanodeError | None = None
+        """The first critical plugin that failed while stopping."""
+
+    async def start(self, blocks: Subscription) -> None:
+        """Fill and start every role.
+
+        :raises MetanodeError: a plugin does not answer its hook; one that fails later sets `failure`.
+        """
+        self._start_watchdog()
+        for name, error in self._loaded.failed.items():
+            self._told(name, "quarantined", in_words(error))
+        for name in self._loaded.plugins:
+            self._node.plugins[name] = PluginState("loaded", "")
+        waiting: list[Keeper] = []
+        for role in SINGLE_ROLES:
+            (plugin,) = self._loaded.of_role(role)
+            provided = self._dispatcher.provide(plugin)
+            keeper = self._keeper(plugin, partial(_same, provided))
+            if role == "storage":
+                # Opened and running before any other role is asked: a later refusal must find a storage to close.
+                await self._open_storage(plugin)
+                await self._start(keeper)
+            else:
+                waiting.append(keeper)
+        for keeper in waiting:
+            await self._start(keeper)
+        many = [plugin for role in MANY_ROLES for plugin in self._loaded.of_role(role)]
+        keepers = [self._keeper(plugin, partial(self._dispatcher.register, plugin)) for plugin in many]
+        for keeper in keepers:
+            keeper.prepare()
+        self._dispatcher.routes()  # now, so that two plugins with one route stop the start and not a listener
+        self.nursery.start_soon(self._dispatcher.tell_blocks, blocks, name="metanode block events")
+        for keeper in keepers:
+            await self._start(keeper)
+        self._open = True
+
+    async def close(self) -> None:
+        """Stop every plugin, the last started first, and wait for each as long as the settings allow."""
+        self._closing = True
+        timeout_s = self._node.settings.node.stop_timeout_s
+        for keeper in reversed(self._keepers):
+            keeper.stop()
+            with trio.move_on_after(timeout_s):
+                await keeper.done.wait()
+            if not keeper.done.is_set():
+                _log.error("%s has not stopped within %d s", keeper.name, timeout_s)
+            elif keeper.stop_error is not None:
+                self._failed_to_stop(keeper.name, keeper.stop_error)
+            if self._node.plugins[keeper.name].state not in ("quarantined", "stopped"):
+                self._told(keeper.name, "stopped", "")
+        self._node.bus.close()
+        if self._watchdog is not None:
+            self._watchdog.stop()
+
+    async def _open_storage(self, plugin: Plugin) -> None:
+        timeout_s = self._start_timeout_s(plugin)
+        with trio.move_on_after(timeout_s) as limit, guarded(plugin.name, "open"):
+            await self._node.roles.storage.open(self._node.genesis.hash)
+        if limit.cancelled_caught:
+            raise PluginError("PLUGIN_TIMEOUT", f"{plugin.name} did not open within {timeout_s} s")
+
+    def _start_timeout_s(self, plugin: Plugin) -> int:
+        return plugin.manifest.start_timeout_s or self._node.settings.node.start_timeout_s
+
+    def _keeper(self, plugin: Plugin, make: Callable[[], Service | None]) -> Keeper:
+        limits = self._node.settings.node
+        critical = plugin.manifest.critical
+        failures_max = 0 if critical else limits.failures_max
+        return Keeper(
+            plugin.name,
+            make,
+            policy=Policy(self._start_timeout_s(plugin), failures_max, limits.failure_window_s),
+            randomness=self._node.randomness,
+            told=partial(self._told, plugin.name),
+            given_up=partial(self._critical_failed if critical else self._quarantine, plugin),
+        )
+
+    async def _start(self, keeper: Keeper) -> None:
+        self._keepers.append(keeper)
+        await keeper.start(self.nursery)
+
+    def _critical_failed(self, plugin: Plugin, error: BaseException, started: bool) -> None:
+        self._told(plugin.name, "stopped", in_words(error))
+        if isinstance(error, MetanodeError) and not started:
+            self._fail(error)  # it refused to start and says why: nothing to add
+            return
+        cure = error.expected if isinstance(error, MetanodeError) else ""
+        failure = MetanodeError("ROLE_FAILED", f"{plugin.name} stopped: {in_words(error)}", cure)
+        failure.__cause__ = error
+        self._fail(failure)
+
+    def _quarantine(self, plugin: Plugin, error: BaseException, started: bool) -> None:
+        self._dispatcher.withdraw(plugin)
+        self._told(plugin.name, "quarantined", in_words(error))
+        if isinstance(error, SettingsError) and not self._open:
+            self._fail(error)  # a wrong configuration is said at once, not found out later
+
+    def _fail(self, failure: MetanodeError) -> None:
+        if self.failure is None and not self._closing:
+            self.failure = failure
+            self.nursery.cancel_scope.cancel()
+
+    def _failed_to_stop(self, name: str, error: BaseException) -> None:
+        _log.error("%s failed while stopping: %s", name, in_words(error))
+        if self._loaded.plugins[name].manifest.critical and self.stop_failure is None:
+            self.stop_failure = MetanodeError("ROLE_FAILED", f"{name} failed while stopping: {in_words(error)}")
+            self.stop_failure.__cause__ = error
+
+    def _told(self, name: str, state: str, detail: str) -> None:
+        node = self._node
+        node.plugins[name] = PluginState(state, detail)
+        node.health.report(name, state == "running", "" if state == "running" else f"{state} {detail}".strip())
+        if state in ("restarting", "quarantined"):
+            node.metrics.counter("plugin_failures_total", "Failures of plugins", plugin=name).add()
+        level = logging.WARNING if detail else logging.DEBUG if state == "starting" else logging.INFO
+        _log.log(level, "%s %s%s", name, state, f": {detail}" if detail else "")
+        node.bus.publish(PluginStateChanged(name, state, detail))
+
+    def _start_watchdog(self) -> None:
+        limit_ms = self._node.settings.node.blocked_ms
+        # Only real time can be lost: with a virtual clock a test may compute for as long as it likes.
+        if limit_ms == 0 or not isinstance(self._node.clock, SystemClock):
+            return
+        modules = {_module_prefix(plugin): plugin.name for plugin in self._loaded.plugins.values()}
+        self._watchdog = Watchdog(modules, blocked_ms=limit_ms, report=self._blocked)
+        self._watchdog.start()
+
+    def _blocked(self, plugin: str, line: str) -> None:
+        self._node.health.report("loop", not line, line)
+        if line:
+            _log.warning("%s", line)
+
+
+def _same(service: Service) -> Service:
+    return service
+
+
+def _module_prefix(plugin: Plugin) -> str:
+    """Return the module, or package for a plugin in a folder of its own, that the plugin's code is in."""
+    module = str(getattr(plugin.code, "__name__", type(plugin.code).__module__))
+    return module.removesuffix(".plugin")

@@ -1,0 +1,149 @@
+"""The envelope: the one signed object by which anything becomes true on a chain.
+
+Wire form: CBOR [signed, signature] with `signed` the canonical map of docs/wire_format.md.
+The signature is over the received bytes of `signed` and the id over the whole envelope,
+so nothing here ever encodes an envelope a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from metanode.core.model import codec
+from metanode.core.model.accounts import account_id, to_bech32m
+from metanode.core.model.errors import Rejection
+from metanode.core.model.hashing import H
+from metanode.core.model.kinds import KindRegistry
+from metanode.core.model.limits import ACCOUNT_BYTES, ENVELOPE_BYTES_MAX, PUBLIC_KEY_BYTES, SIGNATURE_BYTES
+
+VERSION = 1
+ALG_ED25519 = 1
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A decoded envelope next to the bytes it was decoded from."""
+
+    raw: bytes = field(repr=False)
+    """All bytes as received."""
+    id: bytes
+    """H(tx, raw): 32 bytes, signature included."""
+    signed: bytes = field(repr=False)
+    """What the signature covers."""
+    signature: bytes = field(repr=False)
+    version: int
+    chain_id: int
+    kind: int
+    sender: bytes
+    """Account id, 20 bytes (field "from")."""
+    nonce: int
+    fee: int
+    """Micro-units."""
+    valid_until: int
+    """The last height whose block may include it."""
+    body: bytes = field(repr=False)
+    alg: int
+    public_key: bytes
+    """32 bytes in an account's first envelope, empty afterwards."""
+
+
+def decode_envelope(raw: bytes) -> Envelope:
+    """Decode an envelope and check its shape, not its meaning; see `check_envelope`.
+
+    :raises Rejection: TOO_LARGE, or BAD_SHAPE.
+    :raises CodecError: bytes that are not canonical CBOR.
+    """
+    if len(raw) > ENVELOPE_BYTES_MAX:
+        raise Rejection("TOO_LARGE", f"envelope of {len(raw)} bytes", f"at most {ENVELOPE_BYTES_MAX} bytes")
+    parts = codec.expect_list(codec.decode(raw), "envelope", size=2)
+    signed = codec.expect_bytes(parts[0], "envelope.signed")
+    signature = codec.expect_bytes(parts[1], "envelope.signature", size=SIGNATURE_BYTES)
+    fields = codec.read_map(signed, range(9), "envelope.signed", optional=(9,))
+    return Envelope(
+        raw=raw,
+        id=H("tx", raw),
+        signed=signed,
+        signature=signature,
+        version=codec.expect_uint(fields[0], "envelope.v"),
+        chain_id=codec.expect_uint(fields[1], "envelope.chain_id"),
+        kind=codec.expect_uint(fields[2], "envelope.kind"),
+        sender=codec.expect_bytes(fields[3], "envelope.from", size=ACCOUNT_BYTES),
+        nonce=codec.expect_uint(fields[4], "envelope.nonce"),
+        fee=codec.expect_uint(fields[5], "envelope.fee"),
+        valid_until=codec.expect_uint(fields[6], "envelope.valid_until"),
+        body=codec.expect_bytes(fields[7], "envelope.body"),
+        alg=codec.expect_uint(fields[8], "envelope.alg"),
+        public_key=codec.expect_bytes(fields[9], "envelope.pubkey", size=PUBLIC_KEY_BYTES) if 9 in fields else b"",
+    )
+
+
+def check_envelope(envelope: Envelope, *, chain_id: int, registry: KindRegistry) -> object:
+    """Check what needs no state and no signature, cheapest first; return the decoded body.
+
+    The signature, the nonce's place, the height and the balance need the account and are
+    the ledger's to check.
+
+    :raises Rejection: BAD_VERSION, WRONG_CHAIN, BAD_ALGORITHM, UNKNOWN_KIND, FEE_NOT_ZERO,
+        PUBKEY_UNEXPECTED, or what the kind's decoder says.
+    :raises CodecError: the body is not canonical CBOR.
+    """
+    if envelope.version != VERSION:
+        raise Rejection("BAD_VERSION", f"envelope version {envelope.version}", f"version {VERSION}")
+    if envelope.chain_id != chain_id:
+        raise Rejection("WRONG_CHAIN", f"envelope for chain {envelope.chain_id}", f"chain_id {chain_id}")
+    if envelope.alg != ALG_ED25519:
+        raise Rejection("BAD_ALGORITHM", f"signature algorithm {envelope.alg}", f"alg {ALG_ED25519} (Ed25519)")
+    kind = registry.get(envelope.kind)
+    if kind.nonceless and (envelope.nonce != 0 or envelope.fee != 0):
+        raise Rejection(
+            "FEE_NOT_ZERO", f"{kind.name} with nonce {envelope.nonce} and fee {envelope.fee}", "nonce 0 and fee 0"
+        )
+    if envelope.public_key and account_id(envelope.public_key) != envelope.sender:
+        raise Rejection(
+            "PUBKEY_UNEXPECTED",
+            f"the public key belongs to {to_bech32m(account_id(envelope.public_key))}",
+            f"the key of the sender {to_bech32m(envelope.sender)}",
+        )
+    return kind.decode_body(envelope.body)
+
+
+def signing_digest(signed: bytes, genesis_hash: bytes) -> bytes:
+    """Return the 32 bytes an account signs: H(txsig, genesis_hash || signed)."""
+    return H("txsig", genesis_hash + signed)
+
+
+def build_envelope(
+    *,
+    chain_id: int,
+    kind: int,
+    sender: bytes,
+    nonce: int,
+    fee: int,
+    valid_until: int,
+    body: bytes,
+    sign: Callable[[bytes], bytes],
+    genesis_hash: bytes,
+    public_key: bytes = b"",
+) -> Envelope:
+    """Encode and sign a new envelope.
+
+    :param sign: gives the 64-byte Ed25519 signature of a 32-byte digest.
+    :param public_key: the sender's key in its first envelope, empty afterwards.
+    :raises Rejection: the result breaks a limit or a length.
+    """
+    fields: dict[int, codec.Encodable] = {
+        0: VERSION,
+        1: chain_id,
+        2: kind,
+        3: sender,
+        4: nonce,
+        5: fee,
+        6: valid_until,
+        7: body,
+        8: ALG_ED25519,
+    }
+    if public_key:
+        fields[9] = public_key
+    signed = codec.encode(fields)
+    return decode_envelope(codec.encode([signed, sign(signing_digest(signed, genesis_hash))]))

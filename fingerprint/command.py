@@ -1,0 +1,166 @@
+"""The command `metanode-fingerprint`, which is also the verb `metanode fingerprint`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib import resources
+
+from metanode.core.model.errors import MetanodeError
+from metanode.core.model.params import network_params
+from metanode.fingerprint.classes import classify
+from metanode.fingerprint.collect import Report, collect
+from metanode.fingerprint.crosscheck import crosscheck
+from metanode.fingerprint.multipliers import load_table
+from metanode.fingerprint.probes import measure
+from metanode.fingerprint.report import Findings, Preview, to_json, to_text
+from metanode.fingerprint.samples import Measurement, judge
+from metanode.fingerprint.scoring import Policy, score
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+NETWORKS = ("devnet", "testnet", "mainnet")
+PREVIEWED = ("devnet", "mainnet")
+"""Networks whose weight is shown when none is asked for."""
+
+DESCRIPTION = """\
+Measure this machine: what it is, whether it looks virtual, and what it would be paid for on
+each network, with a reason for every number.  Nothing is sent anywhere."""
+EPILOG = """\
+examples:
+  metanode-fingerprint
+  metanode-fingerprint --json
+  metanode-fingerprint --no-probes --policy mainnet
+
+exit codes: 0 a report was made, 1 unsupported platform, 2 usage, 130 interrupted"""
+_COLOURS = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
+
+
+class FingerprintVerb:
+    """`metanode fingerprint`."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options; `--json` comes from whoever owns the parser."""
+        parser.add_argument(
+            "--probes", action=argparse.BooleanOptionalAction, default=True, help="run the timing probes (default: yes)"
+        )
+        parser.add_argument(
+            "--crosscheck", action=argparse.BooleanOptionalAction, default=True,
+            help="ask py-cpuinfo and systemd-detect-virt for a second opinion (default: yes)",
+        )
+        parser.add_argument(
+            "--policy", choices=NETWORKS, help="the network whose weight to show (default: devnet and mainnet)"
+        )
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Measure, print, and return the exit code."""
+        as_json: bool = args.json
+        networks = (args.policy,) if args.policy else PREVIEWED
+        try:
+            findings = find(probes=args.probes, second_opinions=args.crosscheck, networks=networks)
+        except MetanodeError as error:
+            if error.code != "UNSUPPORTED_PLATFORM":
+                raise
+            if as_json:
+                print(json.dumps(error.reply(), sort_keys=True))
+            else:
+                print(f"unsupported: {error.message}", file=sys.stderr)
+            return EXIT_FAILED
+        if as_json:
+            print(json.dumps(to_json(findings), sort_keys=True))
+        else:
+            colour = _wants_colour(no_color=getattr(args, "no_color", False))
+            print("\n".join(to_text(findings, style=_coloured if colour else _plain)))
+        return EXIT_OK
+
+
+VERB = FingerprintVerb()
+
+
+def find(*, probes: bool = True, second_opinions: bool = True, networks: Sequence[str] = PREVIEWED) -> Findings:
+    """Look at this machine in full.
+
+    :raises MetanodeError: UNSUPPORTED_PLATFORM.
+    """
+    show = _Progress()
+    try:
+        show(0, 1, "hardware")
+        report = collect()
+        measurements = measure(progress=show) if probes else ()
+        if second_opinions:
+            show(0, 1, "second opinions (at most 5 s)")
+        rows = crosscheck(report) if second_opinions else ()
+    finally:
+        show.clear()
+    return Findings(report, measurements, rows, preview(report, measurements, networks), os.urandom(32))
+
+
+def preview(report: Report, measurements: Sequence[Measurement], networks: Sequence[str]) -> tuple[Preview, ...]:
+    """Return what each named network would count the machine for on its first day."""
+    row = load_table().row(*classify(report.inventory))
+    checks = judge([measurement.summary for measurement in measurements], row)
+    return tuple(Preview(name, policy, score(report.inventory, checks, policy)) for name, policy in _policies(networks))
+
+
+def _policies(networks: Sequence[str]) -> list[tuple[str, Policy]]:
+    text = resources.files("metanode.core.model").joinpath("data/networks.json").read_text("utf-8")
+    chosen = [(name, network_params(text, name)) for name in networks]
+    return [(name, Policy(params.profile, params.vm_weight)) for name, params in chosen]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; `argv` is without the program's name."""
+    parser = argparse.ArgumentParser(
+        prog="metanode-fingerprint",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    VERB.configure(parser)
+    parser.add_argument("--json", action="store_true", help="answer with JSON")
+    parser.add_argument("--no-color", action="store_true", help="plain text")
+    try:
+        return VERB.run(parser.parse_args(argv))
+    except MetanodeError as error:
+        print(error.line(), file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+class _Progress:
+    """One line on standard error that overwrites itself; silent where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int, name: str) -> None:
+        if self._shown:
+            sys.stderr.write(f"\r\x1b[Kmeasuring {name} {100 * done // total} %")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def _wants_colour(*, no_color: bool) -> bool:
+    return sys.stdout.isatty() and not no_color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _coloured(text: str, *names: str) -> str:
+    return f"\x1b[{';'.join(_COLOURS[name] for name in names)}m{text}\x1b[0m"
+
+
+def _plain(text: str, *names: str) -> str:
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,246 @@
+"""A fingerprint for people and for programs: the same facts as text and as JSON.
+
+Whatever could not be found out is said to be unmeasured, with the reason; identifiers appear
+as hashes under a salt made for this one report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from metanode.core.model.hashing import H
+from metanode.fingerprint.checks import FAIL, PASS, REASONS, UNMEASURED, Check
+from metanode.fingerprint.collect import Report
+from metanode.fingerprint.crosscheck import CrossCheck
+from metanode.fingerprint.identifiers import salted_hash
+from metanode.fingerprint.multipliers import SCALE, load_table
+from metanode.fingerprint.parsers.cache import CACHE_TYPES, Cache
+from metanode.fingerprint.samples import KINDS, Measurement
+from metanode.fingerprint.scoring import CAPS, SCORING_VERSION, Policy, Score
+from metanode.fingerprint.virtual import SIGNS, signs_of
+
+NOTICE = (
+    "Timings and texts are what this machine says of itself. They are evidence that raises the cost of lying, "
+    "never proof, and never a permission: see docs/fingerprint.md."
+)
+Style = Callable[..., str]
+"""`style(text, *names)` colours text, or returns it as it is."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What one network would count this machine for."""
+
+    network: str
+    policy: Policy
+    score: Score
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that one run of the command found out."""
+
+    report: Report
+    measurements: tuple[Measurement, ...]
+    crosschecks: tuple[CrossCheck, ...]
+    previews: tuple[Preview, ...]
+    salt: bytes
+    """Random; hashes of identifiers in this report cannot be matched with any other's."""
+
+
+def to_json(findings: Findings) -> dict[str, Any]:
+    """Return the whole report as JSON values; amounts of weight are integers scaled by 1e9."""
+    report, inventory = findings.report, findings.report.inventory
+    raw = inventory.encode()
+    return {
+        "ok": True,
+        "scoring_version": SCORING_VERSION,
+        "table_version": load_table().version,
+        "inventory": {
+            **asdict(inventory),
+            "features": list(inventory.features),
+            "caches": [asdict(cache) for cache in inventory.caches],
+            "signs": [asdict(sign) for sign in inventory.signs],
+        },
+        "inventory_bytes": len(raw),
+        "inventory_digest": H("machine", raw).hex(),
+        "details": {
+            "os": report.os_name,
+            "memory_kib": report.total_kib,
+            "clock_khz_now": report.clock_khz,
+            "flags": sorted(report.flags),
+        },
+        "signs": [
+            {
+                "code": sign.code,
+                "name": SIGNS[sign.code].name,
+                "about": SIGNS[sign.code].about,
+                "severity": SIGNS[sign.code].severity,
+                "evidence": sign.evidence,
+                "words": SIGNS[sign.code].words,
+            }
+            for sign in signs_of(inventory)
+        ],
+        "checks": [_check_json(check) for check in findings.previews[0].score.checks],
+        "crosschecks": [
+            {**_check_json(row.check), "differences": list(row.differences)} for row in findings.crosschecks
+        ],
+        "samples": [_samples_json(measurement) for measurement in findings.measurements],
+        "identifiers": [
+            {"kind": item.kind, "hash": salted_hash(item, findings.salt)} for item in report.identifiers
+        ],
+        "binding": inventory.binding,
+        "weights": {preview.network: _preview_json(preview) for preview in findings.previews},
+        "unread": dict(sorted(report.unread.items())),
+        "problems": list(report.problems),
+        "notice": NOTICE,
+    }
+
+
+def to_text(findings: Findings, *, style: Style) -> list[str]:
+    """Return the lines that people read."""
+    report = findings.report
+    first = findings.previews[0].score
+    lines = [style("Machine", "bold"), *_machine_lines(report, first)]
+    lines += ["", style("Signs of virtual machines, containers and emulators", "bold")]
+    signs = signs_of(report.inventory)
+    for sign in signs:
+        kind = SIGNS[sign.code]
+        lines.append(f"  {kind.severity:<9}{kind.name:<24}{kind.words} ({sign.evidence})")
+    if not signs:
+        lines.append("  none found; that proves nothing by itself")
+    lines += ["", style("Checks", "bold")]
+    lines += [_check_line(check, style) for check in first.checks if check.reason != "NEEDS_COMPILED_PROBE"]
+    compiled = [check.name for check in first.checks if check.reason == "NEEDS_COMPILED_PROBE"]
+    if compiled:
+        lines.append(f"  {style(f'{UNMEASURED:<11}', 'yellow')}{', '.join(compiled)}")
+        lines.append(f"{'':13}NEEDS_COMPILED_PROBE: {REASONS['NEEDS_COMPILED_PROBE']}")
+    if not findings.measurements:
+        lines.append("  timing probes were not run (--no-probes)")
+    lines += ["", style("Second opinions", "bold")]
+    for row in findings.crosschecks:
+        lines.append(_check_line(row.check, style))
+        lines += [f"    {difference}" for difference in row.differences]
+    if not findings.crosschecks:
+        lines.append("  not asked for")
+    lines += ["", style("Identifiers", "bold") + " (hashed under a salt of this report alone; none is sent)"]
+    lines += [f"  {item.kind:<14}{salted_hash(item, findings.salt)}" for item in report.identifiers]
+    lines.append(f"  the binding tag rests on: {report.inventory.binding.replace('_', ' ')}")
+    lines += ["", style("What it would count for", "bold")]
+    for preview in findings.previews:
+        lines += _preview_lines(preview, style)
+    lines += ["", NOTICE]
+    return lines
+
+
+def weight_text(weight: int) -> str:
+    """Return a weight or multiplier as a decimal, exactly, without needless zeros: `0.8`, `2.5`, `0.0005`."""
+    whole, fraction = divmod(weight, SCALE)
+    digits = f"{fraction:09d}".rstrip("0")
+    return f"{whole}.{digits or '0'}"
+
+
+def reasons(score: Score, policy: Policy) -> list[str]:
+    """Return why a machine counts for what it does under a policy, one sentence each."""
+    row = load_table().row(score.family, score.arch)
+    sentences = [f"{row.name} is in class {row.klass}"]
+    sentences += [
+        f"{check.name.replace('_', ' ')}: {check.words}" for check in score.checks if check.verdict == FAIL
+    ]
+    sentences += [CAPS[cap] for cap in score.caps]
+    if score.klass in ("virtual", "emulated") and policy.vm_weight == SCALE:
+        sentences.append("this network pays virtual machines and emulators in full")
+    return sentences
+
+
+def _machine_lines(report: Report, score: Score) -> list[str]:
+    inventory, cpu = report.inventory, report.inventory.cpu
+    board = inventory.board
+    names = " ".join(part for part in (board.sys_vendor, board.product_name) if part) or board.model
+    model = f"{cpu.vendor} family {cpu.family} model {cpu.model} stepping {cpu.stepping}"
+    width = f"{inventory.machine}, {inventory.word_bits} bit, {inventory.byte_order} endian"
+    rows = {
+        "processor": f"{cpu.name or 'unnamed'} ({model})",
+        "cores": f"{cpu.cores} cores, {cpu.threads} threads, {cpu.sockets} socket{'s' if cpu.sockets != 1 else ''}",
+        "clock": f"{report.clock_khz // 1000} MHz now, {cpu.clock_mhz} MHz rounded" if cpu.clock_mhz else "",
+        "caches": ", ".join(map(_cache_text, inventory.caches)),
+        "memory": f"{report.total_kib // 1024} MiB usable, {inventory.memory_mib} rounded" if report.total_kib else "",
+        "board": names,
+        "system": f"{report.os_name or inventory.platform}, {width}",
+        "recognised as": f"{score.family} {score.arch}",
+    }
+    lines = [f"  {name:<16}{value or 'unmeasured: ' + _why(name, report)}" for name, value in rows.items()]
+    return lines + [f"  {'not known':<16}{problem}" for problem in report.problems]
+
+
+def _cache_text(cache: Cache) -> str:
+    kind = {CACHE_TYPES["Data"]: "d", CACHE_TYPES["Instruction"]: "i"}.get(cache.type, "")
+    shared = f" shared by {cache.shared_by}" if cache.shared_by > 1 else ""
+    return f"L{cache.level}{kind} {cache.size_kib} KiB{shared}"
+
+
+def _why(name: str, report: Report) -> str:
+    sources = {"caches": "sysfs shows no caches", "board": "firmware shows no names", "memory": "no /proc/meminfo"}
+    return sources.get(name, "the kernel does not say")
+
+
+def _check_line(check: Check, style: Style) -> str:
+    colour = {PASS: "green", FAIL: "red"}.get(check.verdict, "yellow")
+    numbers = ", ".join(f"{name} {value}" for name, value in check.numbers)
+    verdict = style(f"{check.verdict:<11}", colour)
+    line = f"  {verdict}{check.name:<21}{check.reason}: {check.words}"
+    return f"{line}\n{'':34}{numbers}" if numbers else line
+
+
+def _preview_lines(preview: Preview, style: Style) -> list[str]:
+    score = preview.score
+    head = style(f"{weight_text(score.weight)}", "bold")
+    policy = f"profile {preview.policy.profile}, virtual machines x {weight_text(preview.policy.vm_weight)}"
+    base = weight_text(score.base_multiplier)
+    lines = [f"  {preview.network:<9}{head} of base {base}, class {score.klass} ({policy})"]
+    return lines + [f"    - {sentence}" for sentence in reasons(score, preview.policy)]
+
+
+def _preview_json(preview: Preview) -> dict[str, Any]:
+    score = preview.score
+    return {
+        "profile": preview.policy.profile,
+        "vm_weight": preview.policy.vm_weight,
+        "family": score.family,
+        "arch": score.arch,
+        "class": score.klass,
+        "base_multiplier": score.base_multiplier,
+        "weight": score.weight,
+        "weight_text": weight_text(score.weight),
+        "caps": [{"name": cap, "words": CAPS[cap]} for cap in score.caps],
+        "evidence_level": score.evidence_level,
+        "reasons": reasons(score, preview.policy),
+    }
+
+
+def _check_json(check: Check) -> dict[str, Any]:
+    numbers: Mapping[str, int] = dict(check.numbers)
+    return {
+        "name": check.name,
+        "verdict": check.verdict,
+        "reason": check.reason,
+        "words": check.words,
+        "numbers": numbers,
+    }
+
+
+def _samples_json(measurement: Measurement) -> dict[str, Any]:
+    kind, summary = KINDS[measurement.kind], measurement.summary
+    raw: Sequence[int] = measurement.raw
+    return {
+        "name": kind.name,
+        "unit": kind.unit,
+        "words": kind.words,
+        "raw": list(raw),
+        "minimum": summary.minimum,
+        "median": summary.median,
+        "maximum": summary.maximum,
+        "spread_permille": summary.spread_permille,
+    }

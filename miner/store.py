@@ -1,0 +1,162 @@
+"""What a miner keeps: its key, its record while it is being registered, and attestations not yet delivered.
+
+A directory of its own.  Every file is written beside its place, synced and renamed, so that a crash leaves
+the old one or the new one; the directory is locked, so that two miners never share a key.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from metanode.core.crypto import keystore
+from metanode.core.crypto.keys import KeyPair
+from metanode.core.model.errors import MetanodeError, StorageError
+
+QUEUE_MAX = 64
+"""Attestations kept while the node is away; the oldest is dropped, for it is the first to be too late."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What must survive a restart.  Texts are hex."""
+
+    genesis_hash: str = ""
+    """The chain this miner belongs to; another one needs another directory."""
+    node_key: str = ""
+    """The node whose signed replies are trusted, as first seen."""
+    salt: str = ""
+    record: str = ""
+    signature: str = ""
+    """The machine record being registered, kept until it is final."""
+    last_interval: int = -1
+    """The newest interval attested; -1 before the first."""
+
+
+class _SystemRandomness:
+    """The operating system's randomness, in the shape a keystore asks for."""
+
+    def bytes(self, n: int, /) -> bytes:
+        return os.urandom(n)
+
+
+class Store:
+    """The miner's directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._lock = -1
+
+    def open(self) -> Memory:
+        """Make the directory where needed, lock it, and return what is remembered.
+
+        :raises StorageError: another miner uses it, or a file is damaged.
+        """
+        try:
+            (self.directory / "queue").mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(
+                "STORAGE_LOCKED", f"another miner uses {self.directory}", "one miner per directory"
+            ) from None
+        except OSError as error:
+            raise StorageError("STORAGE_FULL", f"{self.directory}: {error.strerror}") from error
+        path = self.directory / "memory.json"
+        if not path.exists():
+            return Memory()
+        try:
+            table = json.loads(path.read_text(encoding="utf-8"))
+            return Memory(**{field.name: table[field.name] for field in fields(Memory)})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StorageError(
+                "STORAGE_CORRUPT", f"{path} cannot be read", "remove it: the key and queue stay"
+            ) from error
+
+    def close(self) -> None:
+        """Release the lock."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def remember(self, memory: Memory, **changes: Any) -> Memory:
+        """Write the memory with `changes` and return it."""
+        memory = replace(memory, **changes)
+        self._write("memory.json", json.dumps(asdict(memory), indent=1).encode())
+        return memory
+
+    def machine_key(self, passphrase: bytes | None) -> KeyPair:
+        """Open the machine's key, or make it.
+
+        :param passphrase: of the keystore; None keeps one in the directory, readable by its owner only, since an
+            unattended machine must start by itself.  What that protects is a copy of the key file alone.
+        """
+        path = self.directory / "machine.key"
+        secret = passphrase if passphrase is not None else self._own_passphrase()
+        if not path.exists():
+            keystore.create(path, os.urandom(32), secret, label="machine", randomness=_SystemRandomness())
+        return KeyPair.from_seed(keystore.open(path, secret))
+
+    def _own_passphrase(self) -> bytes:
+        path = self.directory / "passphrase"
+        if not path.exists():
+            self._write("passphrase", os.urandom(24).hex().encode())
+        return path.read_bytes()
+
+    def queue(self, name: str, envelope: bytes) -> None:
+        """Keep an attestation for later."""
+        self._write(f"queue/{name}", envelope)
+        waiting = sorted((self.directory / "queue").glob("*.envelope"))
+        for path in waiting[: max(0, len(waiting) - QUEUE_MAX)]:
+            path.unlink()
+
+    def queued(self) -> Iterator[tuple[Path, bytes]]:
+        """Yield (file, envelope) of what waits, oldest first."""
+        for path in sorted((self.directory / "queue").glob("*.envelope")):
+            yield path, path.read_bytes()
+
+    def report(self, status: dict[str, Any]) -> None:
+        """Write what `metanode-miner status` shows."""
+        self._write("status.json", json.dumps(status, indent=1, sort_keys=True).encode())
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self.directory / name
+        temporary = path.with_name(path.name + ".new")
+        try:
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+            parent = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(parent)
+            finally:
+                os.close(parent)
+        except OSError as error:
+            raise StorageError("STORAGE_FULL", f"{path}: {error.strerror}") from error
+
+
+def read_status(directory: Path) -> dict[str, Any]:
+    """Return what a miner last reported.
+
+    :raises MetanodeError: FILE_MISSING when none ever ran there.
+    """
+    path = directory / "status.json"
+    try:
+        status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MetanodeError(
+            "FILE_MISSING", f"no miner has reported in {directory}", "`metanode-miner run` first"
+        ) from error
+    except ValueError as error:
+        raise StorageError(
+            "STORAGE_CORRUPT", f"{path} cannot be read", "remove it; the running miner writes it again"
+        ) from error
+    return status

@@ -1,0 +1,5 @@
+"""All that differs by machine: native shims with fallbacks, collectors, service units.
+
+May import the standard library and cffi (guarded), nothing else of metanode.
+Read `shims` for native code, `linux` for what is collected from a machine.
+"""

@@ -1,0 +1,66 @@
+"""What the kernel tells the running process about itself: machine name and auxiliary vector."""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+AT_NULL = 0
+AT_SYSINFO_EHDR = 33
+"""Address of the vDSO; a kernel maps one into every process, a user-mode emulator often does not."""
+
+
+@dataclass(frozen=True)
+class ProcessFacts:
+    """Facts about the process, independent of any file a container may hide."""
+
+    system: str
+    """`linux`, `darwin`, ... as `sys.platform`."""
+    machine: str
+    """The kernel's machine name, for example `x86_64`."""
+    word_bits: int
+    """Width of a pointer in this process."""
+    byte_order: str
+    """`little` or `big`."""
+    has_vdso: bool | None
+    """Whether the kernel mapped a vDSO; None when the auxiliary vector cannot be read."""
+
+
+def read_process(auxv: Path = Path("/proc/self/auxv")) -> ProcessFacts:
+    """Return the facts of this process."""
+    return ProcessFacts(
+        system=sys.platform,
+        machine=os.uname().machine,
+        word_bits=8 * struct.calcsize("P"),
+        byte_order=sys.byteorder,
+        has_vdso=_has_vdso(auxv),
+    )
+
+
+def _has_vdso(path: Path) -> bool | None:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return vdso_in_auxv(data, struct.calcsize("P"), sys.byteorder)
+
+
+def vdso_in_auxv(data: bytes, word_bytes: int, byte_order: str) -> bool | None:
+    """Tell whether an auxiliary vector names a vDSO; None when it is not a whole vector.
+
+    Source: getauxval(3); pairs of machine words (type, value), ended by AT_NULL.
+    """
+    pair = 2 * word_bytes
+    order: Literal["big", "little"] = "big" if byte_order == "big" else "little"
+    for at in range(0, len(data) - pair + 1, pair):
+        kind = int.from_bytes(data[at : at + word_bytes], order)
+        value = int.from_bytes(data[at + word_bytes : at + pair], order)
+        if kind == AT_SYSINFO_EHDR:
+            return value != 0
+        if kind == AT_NULL:
+            return False
+    return None

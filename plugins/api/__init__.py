@@ -1,0 +1,1 @@
+"""Plugins of the role `api`: listeners for programs and people."""

@@ -1,0 +1,202 @@
+"""One connection, one task: read requests, answer them in order, within limits of size and time.
+
+While an answer is being made nothing more is read, so what a client may have waiting here is one
+request and `READ_BYTES` beyond it, however many it sends ahead.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from metanode.core.model.errors import MetanodeError
+from metanode.plugins.api._shared.messages import READ_BYTES, Head, Incoming, Refused, RequestParser
+from metanode.plugins.api._shared.replies import CONTINUE
+from metanode.plugins.api.http.answering import Answer, Answerer, close_events, is_websocket
+from metanode.plugins.api.http.streams import Framing, ServerSentEvents, write_stream
+
+BODY_BYTES_PER_S_MIN = 4096
+"""Slowest body or reply: a second more is granted for each of these bytes."""
+WRITE_TIMEOUT_S = 20
+"""Longest a write may take, beyond what its size grants."""
+LINGER_S = 1
+"""How long a closing connection waits for its client to read the last answer."""
+LINGER_BYTES_MAX = 256 << 10
+"""What is read and dropped meanwhile: closing with unread input would destroy the answer."""
+STREAMS_MAX = 64
+"""Event streams at once; further ones are answered 503, so that streams cannot take all connections."""
+
+
+@dataclass
+class Shared:
+    """What the connections of one listener have in common."""
+
+    answerer: Answerer
+    new_parser: Callable[[], RequestParser]
+    header_timeout_s: float
+    idle_timeout_s: float
+    log: logging.Logger
+    streams: int = 0
+
+
+class Connection:
+    """Serves one client on an established stream.
+
+    :param peer: the client's address.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, peer: str, shared: Shared) -> None:
+        self._stream = stream
+        self._peer = peer
+        self._shared = shared
+        self._parser = shared.new_parser()
+        self._started: float | None = None  # when the unfinished request's first byte came
+        self._waiting: trio.CancelScope | None = None  # around what may be cut short on closing
+        self._closing = False
+
+    async def serve(self) -> None:
+        """Answer requests until either side ends; close the stream.  Never raises but for cancellation."""
+        try:
+            if await self._serve():
+                await self._part()
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self._shared.log.debug("connection of %s broke: %s", self._peer, error)
+        except Exception as error:  # a bug met by one client must not stop the others
+            self._shared.log.error("connection of %s failed: %r", self._peer, error, exc_info=error)
+        finally:
+            await trio.aclose_forcefully(self._stream)
+
+    async def turn_away(self, error: MetanodeError) -> None:
+        """Tell a client that it is not served, without reading; close the stream."""
+        try:
+            with trio.move_on_after(LINGER_S):
+                await self._stream.send_all(self._shared.answerer.refuse(error).data)
+                await self._part()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # it went first
+        finally:
+            await trio.aclose_forcefully(self._stream)
+
+    def close_soon(self) -> None:
+        """End after the answer in work, at once when there is none."""
+        self._closing = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def _serve(self) -> bool:
+        """Return True when the client may not have read its last answer, or may have sent more."""
+        first = True
+        while not self._closing:
+            data = await self._read(self._shared.header_timeout_s if first else self._shared.idle_timeout_s)
+            if data is None and self._started is not None:
+                await self._refuse(MetanodeError("REQUEST_TIMEOUT", "the request did not arrive in time"))
+                return True
+            if not data:
+                return False
+            first = False
+            completed = False
+            for event in self._parser.feed(data):
+                if isinstance(event, Incoming):
+                    completed = True
+                    if not await self._answer(event):
+                        return True
+                elif isinstance(event, Refused):
+                    await self._refuse(event.error)
+                    return True
+                else:
+                    await self._send(CONTINUE)
+            if not self._parser.in_request:
+                self._started = None
+            elif completed or self._started is None:
+                self._started = trio.current_time()
+        return True
+
+    async def _read(self, idle_s: float) -> bytes | None:
+        """Return what came, empty at the end; None when time ran out or the listener closes."""
+        if self._started is None:
+            deadline = trio.current_time() + idle_s
+        else:
+            granted = self._parser.body_received / BODY_BYTES_PER_S_MIN
+            deadline = self._started + self._shared.header_timeout_s + granted
+        with trio.CancelScope(deadline=deadline) as scope:
+            if self._started is None:
+                self._waiting = scope
+            try:
+                return bytes(await self._stream.receive_some(READ_BYTES))
+            finally:
+                self._waiting = None
+        return None
+
+    async def _answer(self, incoming: Incoming) -> bool:
+        """Answer one request; False when the connection must end."""
+        head = incoming.head
+        keep_alive = head.keep_alive and not head.upgrade and not self._closing
+        answer = await self._shared.answerer.answer(incoming, self._peer, keep_alive=keep_alive)
+        if answer.stream is not None:
+            try:
+                await self._write_stream(head, answer)
+            except MetanodeError as error:
+                await self._refuse(error)
+            finally:
+                await close_events(answer.stream)
+            return False
+        await self._send(answer.data)
+        return answer.keep_alive
+
+    async def _write_stream(self, head: Head, answer: Answer) -> None:
+        assert answer.stream is not None, "only streams are written here"
+        if self._shared.streams >= STREAMS_MAX:
+            raise MetanodeError("TOO_MANY_CONNECTIONS", f"{STREAMS_MAX} event streams are open already")
+        framing: Framing = ServerSentEvents()
+        opening = answer.data
+        if is_websocket(head):
+            # Imported on use: most nodes never open one.
+            from metanode.plugins.api._shared.websocket import WebSocketFraming, accept_websocket
+
+            opening = accept_websocket(head, answer.headers, date=self._shared.answerer.date())
+            framing = WebSocketFraming()
+        self._shared.streams += 1
+        try:
+            await self._send(opening)
+            if self._parser.tail:
+                reply, goes_on = framing.receive(self._parser.tail)
+                await self._send(reply)
+                if not goes_on:
+                    return
+            with trio.CancelScope() as self._waiting:
+                await write_stream(answer.stream, framing, self._stream, self._send, self._shared.log)
+            if self._waiting.cancelled_caught:
+                await self._send(framing.farewell())
+        finally:
+            self._waiting = None
+            self._shared.streams -= 1
+
+    async def _refuse(self, error: MetanodeError) -> None:
+        await self._send(self._shared.answerer.refuse(error).data)
+
+    async def _send(self, data: bytes) -> None:
+        """Write all of it.
+
+        :raises trio.BrokenResourceError: the client went, or reads too slowly.
+        """
+        with trio.move_on_after(WRITE_TIMEOUT_S + len(data) / BODY_BYTES_PER_S_MIN):
+            await self._stream.send_all(data)
+            return
+        raise trio.BrokenResourceError(f"the client did not take {len(data)} bytes in time")
+
+    async def _part(self) -> None:
+        """Say that nothing follows and let the client read what was sent."""
+        with trio.move_on_after(LINGER_S):
+            if not isinstance(self._stream, trio.abc.HalfCloseableStream):
+                await self._stream.aclose()
+                return
+            await self._stream.send_eof()
+            dropped = 0
+            while dropped < LINGER_BYTES_MAX:
+                data = await self._stream.receive_some(READ_BYTES)
+                if not data:
+                    return
+                dropped += len(data)

@@ -1,0 +1,149 @@
+"""The write-ahead log of a consensus engine: what was promised, on disk before it is said.
+
+One file in a directory of its own (a database beside it would sync the directory and hide a
+missing sync of ours).  Layout: the 8 bytes `MNWAL001`, then records of u32_be length, u32_be
+CRC-32 of the payload, payload.  One record is written and synced at a time, so a power cut can
+tear only the last one: a torn tail is cut off, damage with a whole record behind it is corruption
+and stops the start.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from metanode.core.model.errors import StorageError
+
+MAGIC = b"MNWAL001"
+HEAD_BYTES = 8
+RECORD_BYTES_MAX = 4 << 20
+"""Largest record: a full block with room to spare."""
+FILE_BYTES_MAX = 8 << 20
+"""The log is rewritten with only what still matters once it grows past this."""
+
+
+class WriteAheadLog:
+    """Append-only records with one `fsync` per batch.  Blocking: call from a worker thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "wal.log"
+        self._directory = directory
+        self._fd = -1
+        self._bytes = 0
+
+    @property
+    def path(self) -> Path:
+        """The log file."""
+        return self._path
+
+    def open(self) -> list[bytes]:
+        """Open or make the log and return its records in order.
+
+        :raises StorageError: WAL_CORRUPT when a record before the last one is damaged;
+            STORAGE_FULL when the disk refuses.
+        """
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._path.exists():
+                self._replace([])
+            data = self._path.read_bytes()
+            records, good = self._parse(data)
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+            if good < len(data):
+                os.ftruncate(self._fd, good)
+                os.fsync(self._fd)
+            os.lseek(self._fd, good, os.SEEK_SET)
+            self._bytes = good
+        except OSError as error:
+            raise self._refused(error) from error
+        return records
+
+    def append(self, record: bytes) -> None:
+        """Write one record and return once it is durable.
+
+        :raises StorageError: STORAGE_FULL.  The log is closed then, so that nothing is written behind
+            the torn record; the next `open` cuts it off.
+        """
+        frame = _frame(record)
+        try:
+            _write_all(self._fd, frame)
+            os.fsync(self._fd)
+        except OSError as error:
+            self.close()
+            raise self._refused(error) from error
+        self._bytes += len(frame)
+
+    def compact(self, keep: Sequence[bytes]) -> None:
+        """Once the log is large, replace it by `keep`, atomically."""
+        if self._bytes < FILE_BYTES_MAX:
+            return
+        try:
+            self._replace(keep)
+            os.close(self._fd)
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_APPEND)
+            self._bytes = os.fstat(self._fd).st_size
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def close(self) -> None:
+        """Close the file; every appended record is already durable."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _replace(self, records: Sequence[bytes]) -> None:
+        temporary = self._path.with_suffix(".new")
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(fd, MAGIC + b"".join(_frame(record) for record in records))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, self._path)
+        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _parse(self, data: bytes) -> tuple[list[bytes], int]:
+        if data[: len(MAGIC)] != MAGIC:
+            raise StorageError("WAL_CORRUPT", f"{self._path} does not start as a consensus log")
+        records: list[bytes] = []
+        position = len(MAGIC)
+        while position < len(data):
+            record, end = _read(data, position)
+            if record is None:
+                if any(_read(data, start)[0] is not None for start in range(position + 1, len(data) - HEAD_BYTES)):
+                    raise StorageError("WAL_CORRUPT", f"{self._path} is damaged at byte {position}, before its end")
+                break
+            records.append(record)
+            position = end
+        return records, position
+
+    def _refused(self, error: OSError) -> StorageError:
+        return StorageError("STORAGE_FULL", f"{self._path}: {error.strerror or error}")
+
+
+def _frame(record: bytes) -> bytes:
+    assert 0 < len(record) <= RECORD_BYTES_MAX, "a record is neither empty nor larger than a block"
+    return len(record).to_bytes(4, "big") + zlib.crc32(record).to_bytes(4, "big") + record
+
+
+def _read(data: bytes, position: int) -> tuple[bytes | None, int]:
+    length = int.from_bytes(data[position : position + 4], "big")
+    end = position + HEAD_BYTES + length
+    if not 0 < length <= RECORD_BYTES_MAX or end > len(data):
+        return None, position
+    record = data[position + HEAD_BYTES : end]
+    if zlib.crc32(record) != int.from_bytes(data[position + 4 : position + HEAD_BYTES], "big"):
+        return None, position
+    return record, end
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,179 @@
+"""The driver of the lone validator: waits, feeds events to the machine, runs its effects.  No rules of its own."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+import trio
+
+from metanode.core.hooks import PluginContext, hookimpl
+from metanode.core.model import ecvrf, leader
+from metanode.core.model.block import Block, decode_block
+from metanode.core.model.codec import decode, encode
+from metanode.core.model.errors import SettingsError, StorageError
+from metanode.core.model.header import decode_header, header_hash
+from metanode.core.model.validators import decode_set
+from metanode.core.model.vote import Certificate, VoteType, vote_digest
+from metanode.core.roles import Consensus, Head
+from metanode.plugins.consensus._shared.chain import Chain, Proposal
+from metanode.plugins.consensus._shared.wal import RECORD_BYTES_MAX, WriteAheadLog
+from metanode.plugins.consensus.solo import machine
+
+EMPTY_BLOCK_MS_MAX = 60_000
+"""An empty block is due at the latest after this, so that challenges stay fresh (protocol.md section 3)."""
+
+RECORD_PROMISE = 1
+
+
+@hookimpl
+def provide_consensus(context: PluginContext) -> Consensus:
+    """Answer the hook with the lone validator's engine."""
+    return SoloConsensus(context)
+
+
+class SoloConsensus:
+    """Makes a block when one is due, promises it on disk, certifies it alone, stores it."""
+
+    def __init__(self, context: PluginContext) -> None:
+        roles = context.roles
+        self._context = context
+        self._params = context.genesis.params
+        self._chain = Chain(context.genesis, roles.storage, roles.ledger, roles.mempool, context.bus, context.log)
+        self._wal = None if context.data_dir is None else WriteAheadLog(context.data_dir / "wal")
+        self._state = machine.State(height=1)
+        self._proposal: Proposal | None = None
+        self._events: deque[machine.Event] = deque()
+
+    @property
+    def head(self) -> Head:
+        """The newest final block."""
+        return self._chain.head
+
+    def status(self) -> Mapping[str, int | str]:
+        """Return height, round and what is waited for, in words."""
+        return {"height": self._state.height, "round": 0, "waiting": self._state.phase.value}
+
+    async def wait_for_height(self, height: int) -> Head:
+        """Return once `height` is final."""
+        return await self._chain.wait_for_height(height)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Recover, then make blocks until cancelled."""
+        await self._chain.recover()
+        self._require_own_set()
+        await self._context.roles.mempool.recover(self._chain.head)
+        self._state = machine.State(height=self._chain.head.height + 1)
+        try:
+            await self._recover_promise()
+            await self._drain()
+            task_status.started()
+            while True:
+                await self._wait_until_due()
+                self._events.append(machine.ProposalDue())
+                await self._drain()
+        finally:
+            if self._wal is not None:
+                self._wal.close()
+
+    async def _drain(self) -> None:
+        while self._events:
+            self._state, effects = machine.step(self._state, self._events.popleft())
+            for effect in effects:
+                match effect:
+                    case machine.BuildProposal(height):
+                        await self._build(height)
+                    case machine.PersistPromise(height, promised):
+                        await self._promise(height, promised)
+                    case machine.CertifyAndStore(height, promised):
+                        await self._certify_and_store(height, promised)
+
+    async def _wait_until_due(self) -> None:
+        """A block is due one block time after the last when envelopes wait, else when an empty one is due."""
+        clock = self._context.clock
+        parent_ms = self._chain.head.time_ms
+        empty_ms = max(self._params.block_ms, min(EMPTY_BLOCK_MS_MAX, self._params.slot_ms // 4))
+        # A clock that was set back must not stop the chain: never wait longer than one interval.
+        elapsed_ms = max(0, clock.now_ms() - parent_ms)
+        with trio.move_on_after(max(0, empty_ms - elapsed_ms) / 1000):
+            await self._context.roles.mempool.wait_for_envelopes()
+        elapsed_ms = max(0, clock.now_ms() - parent_ms)
+        await trio.sleep(max(0, self._params.block_ms - elapsed_ms) / 1000)
+
+    async def _build(self, height: int) -> None:
+        candidates = self._context.roles.mempool.select(
+            count_max=self._params.block_envelopes_max, bytes_max=self._params.block_bytes_max
+        )
+        fields = self._chain.fields(self._context.clock.now_ms(), proposer_index=0)
+        alpha = leader.alpha(self._chain.head.beta, height)
+        proof = ecvrf.prove(self._context.identity.vrf.seed, alpha)
+        proposal = await trio.to_thread.run_sync(self._chain.assemble, fields, candidates, proof)
+        self._proposal = proposal
+        self._events.append(machine.ProposalBuilt(height, proposal.header_hash))
+
+    async def _promise(self, height: int, promised: bytes) -> None:
+        if self._wal is not None:
+            assert self._proposal is not None, "a promise is made for a block that was built"
+            record = encode(
+                [RECORD_PROMISE, self._context.identity.consensus.public_key, promised, self._proposal.block.encode()]
+            )
+            await trio.to_thread.run_sync(self._wal.append, record)
+        self._events.append(machine.PromisePersisted(height, promised))
+
+    async def _certify_and_store(self, height: int, promised: bytes) -> None:
+        proposal = self._proposal
+        assert proposal is not None, "only a block at hand is certified"
+        assert proposal.header_hash == promised, "only the promised block is certified"
+        digest = vote_digest(self._context.genesis.hash, height, 0, VoteType.COMMIT, promised)
+        signature = self._context.identity.consensus.sign(digest)
+        certificate = Certificate.build(height, 0, promised, {0: signature}, 1)
+        # Shielded: a stop that arrives now waits for the disk, so the next start finds either all of it or none.
+        with trio.CancelScope(shield=True):
+            await self._chain.commit(proposal, certificate)
+        self._proposal = None
+        if self._wal is not None:
+            await trio.to_thread.run_sync(self._wal.compact, [])
+        self._events.append(machine.BlockStored(height))
+
+    async def _recover_promise(self) -> None:
+        """Finish the block that the log promised and storage lacks, byte for byte."""
+        if self._wal is None:
+            return
+        records = await trio.to_thread.run_sync(self._wal.open)
+        if not records:
+            return
+        # One promise a height, heights rising: only the last one can be ahead of storage.
+        key, promised, block = _read_promise(records[-1], str(self._wal.path))
+        if key != self._context.identity.consensus.public_key:
+            raise StorageError("WAL_CORRUPT", f"{self._wal.path} belongs to another consensus key, {key.hex()}")
+        head = self._chain.head
+        height = decode_header(block.header).height
+        if height <= head.height:
+            return
+        if height > head.height + 1:
+            raise StorageError(
+                "STORAGE_CORRUPT",
+                f"the consensus log promises block {height} but storage ends at {head.height}: blocks are lost",
+            )
+        self._proposal = await trio.to_thread.run_sync(self._chain.check, block)
+        self._context.log.info("finishing promised block height=%d hash=%s", height, promised.hex())
+        self._events.append(machine.PromiseRecovered(height, promised))
+
+    def _require_own_set(self) -> None:
+        validators = decode_set(self._chain.validator_set)
+        own = self._context.identity.consensus.public_key
+        if [validator.consensus_key for validator in validators] != [own]:
+            raise SettingsError(
+                "BAD_SETTING",
+                f"consensus.solo needs a validator set of this node's key alone, the chain's set has {len(validators)}",
+                "a home made by `metanode init`, with its own keys and genesis",
+            )
+
+
+def _read_promise(raw: bytes, path: str) -> tuple[bytes, bytes, Block]:
+    match decode(raw, bytes_max=RECORD_BYTES_MAX):
+        case [int(kind), bytes(key), bytes(promised), bytes(encoded)] if kind == RECORD_PROMISE:
+            block = decode_block(encoded)
+            if header_hash(block.header) == promised:
+                return key, promised, block
+    raise StorageError("WAL_CORRUPT", f"{path} holds a record that is no promise")

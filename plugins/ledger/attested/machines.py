@@ -1,0 +1,165 @@
+"""Machine records: commit, reveal at least one block later, and who wins a contested binding tag.
+
+A commit hides the record, so nobody can copy a tag seen in the pool; the earlier commit owns
+the tag, so a copier whose reveal lands first is displaced.  Source: attestation.md section 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from metanode.core.model import ed25519
+from metanode.core.model.accounts import account_id, to_bech32m
+from metanode.core.model.bodies import (
+    MachineCommit,
+    MachineRecord,
+    MachineReveal,
+    decode_machine_record,
+    inventory_digest,
+    record_digest,
+    seal_commit,
+)
+from metanode.core.model.errors import Rejection
+from metanode.core.model.receipt import Event, EventNumber
+from metanode.fingerprint.classes import classify
+from metanode.fingerprint.inventory import decode_inventory
+from metanode.fingerprint.multipliers import load_table
+from metanode.fingerprint.samples import decode_samples, judge
+from metanode.fingerprint.scoring import Policy, Score, score
+from metanode.plugins.ledger.attested import challenges
+from metanode.plugins.ledger.attested.entries import Machine, Seal, SponsorCount, Tag
+from metanode.plugins.ledger.attested.rules import Events, Place, Slip
+from metanode.plugins.ledger.attested.state import LedgerState
+from metanode.plugins.ledger.attested.tables import Global
+from metanode.plugins.ledger.attested.verdicts import Verdicts
+
+
+def commits_this_epoch(place: Place, state: LedgerState, sponsor: bytes) -> int:
+    """Return how many machines a sponsor committed in the block's epoch."""
+    count = state.sponsor_count(sponsor)
+    return count.commits if count is not None and count.epoch == place.epoch else 0
+
+
+def check_commit(place: Place, state: LedgerState, sponsor: bytes, body: MachineCommit) -> None:
+    """Check a commit.
+
+    :raises Rejection: SPONSOR_CAP, SEAL_TAKEN.
+    """
+    cap = place.rules.params.machines_per_sponsor_epoch
+    if commits_this_epoch(place, state, sponsor) >= cap:
+        raise Rejection("SPONSOR_CAP", f"{to_bech32m(sponsor)} committed {cap} machines in epoch {place.epoch}")
+    if state.seal(body.commit) is not None:
+        raise Rejection("SEAL_TAKEN", f"commit {body.commit.hex()} waits for its reveal")
+
+
+def apply_commit(state: LedgerState, slip: Slip, body: MachineCommit) -> Events:
+    """Apply a commit; raises as `check_commit`, having changed nothing."""
+    place = slip.place
+    check_commit(place, state, slip.sender, body)
+    state.put_seal(body.commit, Seal(place.height, slip.position, slip.sender))
+    commits = commits_this_epoch(place, state, slip.sender) + 1
+    state.put_sponsor_count(slip.sender, SponsorCount(place.epoch, commits))
+    slip.journal.event(
+        "machine_committed", id=slip.id.hex(), commit=body.commit.hex(), sponsor=to_bech32m(slip.sender)
+    )
+    return ((EventNumber.MACHINE_COMMITTED, body.commit),)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What a reveal would do."""
+
+    commit: bytes
+    machine: Machine
+    score: Score
+    tag: Tag
+    displaced: int | None
+    """Index of the machine that loses the binding tag."""
+
+
+def score_record(record: MachineRecord, policy: Policy) -> Score:
+    """Score a record whose keyed probes are right.
+
+    :raises Rejection: the inventory or the samples have the wrong shape.
+    :raises CodecError: one of them is not canonical.
+    """
+    inventory = decode_inventory(record.inventory)
+    row = load_table().row(*classify(inventory))
+    probe_checks = (challenges.keyed_check(record.probe_results), *judge(decode_samples(record.samples), row))
+    return score(inventory, probe_checks, policy)
+
+
+def assess(place: Place, state: LedgerState, verdicts: Verdicts, body: MachineReveal) -> Registration:
+    """Judge a reveal, cheapest check first; changes nothing.
+
+    Anyone may send it: what it says is fixed by the commit, and its sponsor is the commit's.
+
+    :raises Rejection: SEAL_UNKNOWN, SEAL_EXPIRED, MACHINE_KNOWN, HARDWARE_ALREADY_BOUND, CHALLENGE_UNKNOWN,
+        CHALLENGE_LATE, INVALID_SIGNATURE, PROBE_MISMATCH, or what the inventory's decoder says.
+    """
+    commit = seal_commit(body.salt, body.inner)
+    seal = state.seal(commit)
+    if seal is None or seal.height >= place.height:
+        raise Rejection("SEAL_UNKNOWN", f"no commit {commit.hex()} stands before block {place.height}")
+    window = place.rules.params.reveal_window_blocks
+    if place.height - seal.height > window:
+        raise Rejection("SEAL_EXPIRED", f"committed at height {seal.height}, the next block is {place.height}",
+                        f"a reveal within {window} blocks")  # fmt: skip
+    record = decode_machine_record(body.inner)
+    known = state.machine_index(account_id(record.machine_key))
+    if known is not None:
+        raise Rejection("MACHINE_KNOWN", f"machine key {record.machine_key.hex()} has record {known}")
+    index = state.number(Global.MACHINES)
+    tag = Tag(index, seal.height, seal.position)
+    holder = state.tag(record.binding_tag)
+    if holder is not None and holder.commit_place < tag.commit_place:
+        raise Rejection("HARDWARE_ALREADY_BOUND", f"machine {holder.index} holds this binding tag")
+    found = challenges.find(place, record.challenge_height)
+    if not found.fresh:
+        raise challenges.late(found, place)
+    digest = record_digest(body.inner, place.rules.genesis_hash)
+    if not ed25519.verify(record.machine_key, digest, body.signature):
+        raise Rejection("INVALID_SIGNATURE", "the machine key's signature over its record does not verify")
+    challenges.check_probes(verdicts, found.header_hash, record.machine_key, record.probe_results)
+    scored = score_record(record, place.rules.policy)
+    machine = Machine(
+        machine_key=record.machine_key,
+        owner=record.owner,
+        sponsor=seal.sponsor,
+        binding_tag=record.binding_tag,
+        inventory_digest=inventory_digest(record.inventory),
+        family=scored.family,
+        arch=scored.arch,
+        klass=scored.klass,
+        base_multiplier=scored.base_multiplier,
+        weight=scored.weight,
+        record_height=place.height,
+    )
+    return Registration(commit, machine, scored, tag, None if holder is None else holder.index)
+
+
+def apply_reveal(state: LedgerState, verdicts: Verdicts, slip: Slip, body: MachineReveal) -> Events:
+    """Apply a reveal; raises as `assess`, having changed nothing."""
+    done = assess(slip.place, state, verdicts, body)
+    machine, index = done.machine, done.tag.index
+    account = account_id(machine.machine_key)
+    state.put_seal(done.commit, None)
+    state.put_machine(index, machine)
+    state.put_machine_index(account, index)
+    state.put_tag(machine.binding_tag, done.tag)
+    state.put_number(Global.MACHINES, index + 1)
+    state.put_account(account, replace(state.account(account), public_key=machine.machine_key))
+    slip.journal.event(
+        "machine_registered",
+        id=slip.id.hex(),
+        machine=to_bech32m(account),
+        machine_index=index,
+        owner=to_bech32m(machine.owner),
+        weight=machine.weight,
+    )
+    registered: Event = (EventNumber.MACHINE_REGISTERED, index, account, machine.owner, machine.weight)
+    if done.displaced is None:
+        return (registered,)
+    state.put_machine(done.displaced, replace(state.machine(done.displaced), displaced=1))
+    slip.journal.event("machine_displaced", machine_index=done.displaced, by_index=index)
+    return registered, (EventNumber.MACHINE_DISPLACED, done.displaced)

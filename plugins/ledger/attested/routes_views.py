@@ -1,0 +1,165 @@
+"""Read-only routes about machines and epochs, from the views and the head's state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from metanode.core.hooks import PluginContext
+from metanode.core.http import Request, Response, Route, json_response
+from metanode.core.model.accounts import account_id, parse_account
+from metanode.core.model.amounts import amount_json
+from metanode.core.model.errors import Rejection
+from metanode.core.model.limits import PUBLIC_KEY_BYTES, UINT_MAX
+from metanode.core.roles import Head
+from metanode.plugins.ledger.attested import replies
+from metanode.plugins.ledger.attested.ledger import AttestedLedger
+from metanode.plugins.ledger.attested.records import Records
+from metanode.plugins.ledger.attested.routes import hex_bytes
+from metanode.plugins.ledger.attested.state import LedgerState
+from metanode.plugins.ledger.attested.tables import Global
+
+LIMIT_DEFAULT = 50
+LIMIT_MAX = 500
+"""Entries of one answer."""
+OFFSET_MAX = 1_000_000
+INDEX_DIGITS_MAX = 12
+"""A longer run of digits is no machine index."""
+
+
+class ViewRoutes:
+    """Handlers of the routes below."""
+
+    def __init__(self, context: PluginContext, ledger: AttestedLedger, records: Records) -> None:
+        self._context = context
+        self._rules = ledger.rules
+        self._records = records
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        return (
+            Route("GET", "/v1/miners", self.miners, "machines on record, newest first; ?limit&offset"),
+            Route("GET", "/v1/miners/{machine}", self.miner, "one machine by account, key or index, with its checks"),
+            Route("GET", "/v1/epochs", self.epochs, "the running epoch and settled ones, newest first; ?limit&offset"),
+            Route("GET", "/v1/epochs/{epoch}", self.epoch, "one epoch and its rewards; ?page&limit&offset"),
+        )
+
+    async def miners(self, request: Request) -> Response:
+        """Return a page of the view `miners`."""
+        limit, offset = _page(request.query)
+        rows = await self._context.roles.storage.rows("miners", where={}, limit=limit, offset=offset)
+        shown = [
+            {
+                **row,
+                "multiplier": replies.multiplier_text(row["weight"]),
+                "reward_total": amount_json(row["reward_total"]),
+            }
+            for row in rows
+        ]
+        count = LedgerState(self._head.state).number(Global.MACHINES)
+        return json_response({"ok": True, "count": count, "limit": limit, "offset": offset, "miners": shown})
+
+    async def miner(self, request: Request) -> Response:
+        """Return one machine as the state holds it, and why it counts for what it does."""
+        head = self._head
+        state = LedgerState(head.state)
+        index = self._index(state, request.params["machine"])
+        value = replies.machine_json(self._rules, head, index)
+        known = await self._records.of(index, state.machine(index))
+        return json_response({"ok": True, "height": head.height, **value, **replies.evidence_json(known)})
+
+    async def epochs(self, request: Request) -> Response:
+        """Return the running epoch and a page of the view `epochs`."""
+        limit, offset = _page(request.query)
+        rows = await self._context.roles.storage.rows("epochs", where={}, limit=limit, offset=offset)
+        settled = [_epoch_json(row) for row in rows]
+        page = {"limit": limit, "offset": offset, "epochs": settled}
+        return json_response({"ok": True, "running": self._running(), **page})
+
+    async def epoch(self, request: Request) -> Response:
+        """Return one epoch; rewards are paged by block of the settlement, then by limit and offset."""
+        text = request.params["epoch"]
+        running = self._running()
+        epoch = _whole(text, "epoch", UINT_MAX >> 1) if text != "running" else running["epoch"]
+        if epoch == running["epoch"]:
+            return json_response({"ok": True, **running, "rewards": []})
+        storage = self._context.roles.storage
+        rows = await storage.rows("epochs", where={"epoch": epoch}, limit=1, offset=0)
+        if not rows:
+            why = "has not begun" if epoch > running["epoch"] else "held no block, so nothing was settled"
+            raise Rejection("NOT_FOUND", f"epoch {epoch} {why}", f"an epoch up to {running['epoch']} that held a block")
+        # A row tells the height of its newest page: pages lie in consecutive blocks.
+        limit, offset = _page(request.query)
+        page = _whole(request.query.get("page", "0"), "page", OFFSET_MAX)
+        rewards: list[dict[str, Any]] = []
+        height = rows[0]["settled_height"] - page
+        if height > 0:
+            paid = await storage.rows(
+                "transfers", where={"kind": "reward", "height": height}, limit=limit, offset=offset
+            )
+            rewards = [_reward_json(row) for row in paid if row["envelope_id"].startswith(f"epoch:{epoch}:")]
+        return json_response({"ok": True, **_epoch_json(rows[0]), "page": page, "rewards": rewards})
+
+    @property
+    def _head(self) -> Head:
+        return self._context.roles.consensus.head
+
+    def _running(self) -> dict[str, Any]:
+        head = self._head
+        state = LedgerState(head.state)
+        schedule = self._rules.schedule
+        epoch = schedule.epoch(head.time_ms)
+        settlement = state.settlement()
+        expected = self._rules.params.pot_per_epoch + state.number(Global.CARRIED) + state.number(Global.FEES)
+        return {
+            "status": "running",
+            "epoch": epoch,
+            "start_ms": schedule.epoch_start_ms(epoch),
+            "end_ms": schedule.epoch_start_ms(epoch + 1),
+            "head_time_ms": head.time_ms,
+            "pot_expected": amount_json(expected),
+            "fees": amount_json(state.number(Global.FEES)),
+            "carried": amount_json(state.number(Global.CARRIED)),
+            "machines": state.number(Global.MACHINES),
+            "settling_epoch": None if settlement is None else settlement.epoch,
+        }
+
+    def _index(self, state: LedgerState, text: str) -> int:
+        """Return the index of a machine named by index, account (either form) or key in hex."""
+        index: int | None
+        if text.isascii() and text.isdigit() and len(text) <= INDEX_DIGITS_MAX:
+            index = int(text) if int(text) < state.number(Global.MACHINES) else None
+        elif len(text) == 2 * PUBLIC_KEY_BYTES:
+            index = state.machine_index(account_id(hex_bytes(text, "machine")))
+        else:
+            index = state.machine_index(parse_account(text))
+        if index is None:
+            expected = "an index, account or key of GET /v1/miners"
+            raise Rejection("MACHINE_UNKNOWN", f"{text} is not a machine on record", expected)
+        return index
+
+
+def _epoch_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    amounts = {name: amount_json(row[name]) for name in ("pot", "paid")}
+    return {**row, "status": "settled", **amounts}
+
+
+def _reward_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["envelope_id"],
+        "height": row["height"],
+        "machine": row["sender"],
+        "owner": row["receiver"],
+        "amount": amount_json(row["amount"]),
+    }
+
+
+def _page(query: Mapping[str, str]) -> tuple[int, int]:
+    limit = _whole(query.get("limit", str(LIMIT_DEFAULT)), "limit", LIMIT_MAX)
+    return limit, _whole(query.get("offset", "0"), "offset", OFFSET_MAX)
+
+
+def _whole(text: str, what: str, maximum: int) -> int:
+    if len(text) > 20 or not (text.isascii() and text.isdigit()) or int(text) > maximum:
+        raise Rejection("BAD_REQUEST", f"{what}={text[:40]!r}", f"a whole number from 0 to {maximum}")
+    return int(text)

@@ -1,0 +1,283 @@
+"""The role object: roles.Mempool around the pure `Pool`.
+
+An envelope is decoded once, checked by the ledger in a worker thread, given a place in the pool,
+saved, and only then acknowledged and shown to blocks.  A place is taken before saving so that
+nothing is saved that the pool then refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import trio
+
+from metanode.core.bus import EnvelopeAdmitted
+from metanode.core.hooks import PluginContext
+from metanode.core.model.envelope import Envelope, decode_envelope
+from metanode.core.model.errors import MetanodeError, Rejection, StorageError
+from metanode.core.model.hashing import H_many
+from metanode.core.roles import Admission, Head
+from metanode.plugins.mempool.fifo.checks import BATCH_ENVELOPES_MAX, CheckQueue
+from metanode.plugins.mempool.fifo.entry import Entry, Gone
+from metanode.plugins.mempool.fifo.pool import Pool
+from metanode.plugins.mempool.fifo.sources import SourceLimiter
+
+SWEEP_S = 10.0
+"""How often the pool looks for envelopes whose time is over, seconds."""
+
+PASSING = frozenset({"INSUFFICIENT_FUNDS", "KIND_CAP", "SPONSOR_CAP"})
+"""Refusals that a later block may lift: no reason to forget, at a restart, what was acknowledged."""
+
+
+class FifoMempool:
+    """Envelopes that wait for a block."""
+
+    def __init__(self, context: PluginContext) -> None:
+        settings = context.settings
+        self._context = context
+        self._pool = Pool(entries_max=settings["entries_max"], bytes_max=settings["bytes_max_mib"] << 20)
+        self._ttl_s: int = settings["ttl_s"]
+        self._sources = SourceLimiter(settings["requests_per_minute"], exempt=settings["exempt_sources"])
+        self._checks = CheckQueue(lambda: context.roles.ledger)
+        self._head: Head | None = None
+        self._to_drop: list[bytes] = []
+        self._drops_wait = trio.Event()
+        self._ready = trio.Event()
+        self._accepted = context.metrics.counter("mempool_accepted_total", "Envelopes accepted into the pool.")
+        self._entries = context.metrics.gauge("mempool_entries", "Envelopes that wait.")
+        self._bytes = context.metrics.gauge("mempool_bytes", "Encoded bytes of the envelopes that wait.")
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Forget what is too old, and take what left the pool out of storage."""
+        task_status.started()
+        while True:
+            with trio.move_on_after(SWEEP_S):
+                await self._drops_wait.wait()
+            self._drops_wait = trio.Event()
+            if self._head is not None:
+                self._discard(self._pool.expire(height=self._head.height + 1, now_s=self._now_s()))
+                self._changed()
+            # What came back meanwhile is saved again, or still; it must stay.
+            dropping = [envelope_id for envelope_id in self._to_drop if self._pool.get(envelope_id) is None]
+            self._to_drop = []
+            if dropping:
+                await self._context.roles.storage.drop_pending(dropping)
+
+    async def recover(self, head: Head) -> None:
+        """Take up again what was acknowledged before a restart and can still be included."""
+        self._head = head
+        saved = await self._context.roles.storage.load_pending()
+        for start in range(0, len(saved), BATCH_ENVELOPES_MAX):
+            await self._recover_batch(saved[start : start + BATCH_ENVELOPES_MAX])
+        self._changed()
+        if saved:
+            self._context.log.info("recovered %d of %d pending envelopes", self._pool.stats()["entries"], len(saved))
+
+    async def submit(self, raw: Sequence[bytes], *, source: str) -> list[Admission]:
+        """Decode, check, place and save; answer in order."""
+        await trio.lowlevel.checkpoint()
+        refusal = self._refuse_request(source, len(raw))
+        answers: list[Admission] = []
+        if refusal is not None:
+            answers = [Admission(None, refusal) for _ in raw]
+        else:
+            for start in range(0, len(raw), BATCH_ENVELOPES_MAX):
+                answers += await self._submit_batch(raw[start : start + BATCH_ENVELOPES_MAX])
+        for answer in answers:
+            if answer.error is not None:
+                self._count(answer.error)
+        return answers
+
+    def advance(self, head: Head, included: Sequence[bytes], dropped: Sequence[bytes]) -> None:
+        """Follow the new head: forget what is done with and what it makes impossible."""
+        self._head = head
+        gone = [self._pool.remove(envelope_id, Gone.INCLUDED) for envelope_id in included]
+        for envelope_id in dropped:
+            self._pool.remove(envelope_id, Gone.DROPPED)
+        if None in gone:
+            # Others' envelopes were included: any sender's nonce may have moved.
+            senders = set(self._pool.senders())
+        else:
+            senders = {entry.envelope.sender for entry in gone if entry is not None}
+        self._discard(self._pool.rebase({sender: self._base(sender) for sender in senders}))
+        self._discard(self._pool.expire(height=head.height + 1, now_s=self._now_s()))
+        self._changed()
+
+    def select(self, *, count_max: int, bytes_max: int) -> list[Envelope]:
+        """Return envelopes for the next block."""
+        if self._head is None:
+            return []
+        beta = self._head.beta
+        return self._pool.select(
+            count_max=count_max,
+            bytes_max=bytes_max,
+            attests_max=self._context.genesis.params.attests_per_block_max,
+            rank=lambda ids: H_many("leader", [beta + envelope_id for envelope_id in ids]),
+        )
+
+    def pending(self, envelope_id: bytes) -> Envelope | None:
+        """Return a waiting envelope by id."""
+        entry = self._pool.get(envelope_id)
+        return None if entry is None else entry.envelope
+
+    def next_nonce(self, account: bytes) -> int:
+        """Return the nonce the account's next envelope should carry; 0 before `recover`."""
+        return self._pool.next_nonce(account, self._base(account)) if self._head is not None else 0
+
+    async def wait_for_envelopes(self) -> None:
+        """Return when a block could include something."""
+        await trio.lowlevel.checkpoint()
+        while not self._pool.has_ready:
+            await self._ready.wait()
+
+    def stats(self) -> Mapping[str, int]:
+        """Return counts and bytes, whole and per lane."""
+        return self._pool.stats()
+
+    async def _submit_batch(self, batch: Sequence[bytes]) -> list[Admission]:
+        answers: dict[int, Admission] = {}
+        envelopes: dict[int, Envelope] = {}
+        for index, raw in enumerate(batch):
+            try:
+                envelopes[index] = decode_envelope(raw)
+            except MetanodeError as error:
+                answers[index] = Admission(None, error)
+        waiting = {index: self._pool.get(envelope.id) for index, envelope in envelopes.items()}
+        fresh = [index for index, entry in waiting.items() if entry is None]
+        errors = await self._check([envelopes[index] for index in fresh])
+
+        # From here to the save nothing awaits: every place is given on one head.
+        placed: dict[int, tuple[Entry, bool]] = {}
+        left: list[Entry] = []
+        for index, entry in waiting.items():
+            if entry is not None:
+                placed[index] = entry, True
+        for index, reason in zip(fresh, errors, strict=True):
+            envelope = envelopes[index]
+            twin = self._pool.get(envelope.id)
+            try:
+                if reason is not None:
+                    raise reason
+                placed[index] = (twin, True) if twin is not None else (self._place(envelope, left), False)
+            except MetanodeError as refusal:
+                answers[index] = Admission(envelope.id, refusal)
+
+        unsaved = {entry.envelope.id: entry for entry, _ in placed.values() if not entry.durable and entry.gone is None}
+        failure = await self._save(list(unsaved.values()))
+        if failure is None:
+            self._discard(left)
+        for index, (entry, known) in placed.items():
+            answers[index] = self._outcome(entry, known, failure)
+        self._changed()
+        return [answers[index] for index in range(len(batch))]
+
+    async def _check(self, envelopes: Sequence[Envelope]) -> list[MetanodeError | None]:
+        return await self._checks.check(self._current_head, envelopes) if envelopes else []
+
+    def _place(self, envelope: Envelope, left: list[Entry]) -> Entry:
+        """Give an envelope its place; add to `left` those that had to leave for it."""
+        head = self._current_head()
+        if envelope.valid_until <= head.height:
+            raise Rejection("EXPIRED", f"valid until {envelope.valid_until}, the next block is {head.height + 1}")
+        lane = self._context.roles.ledger.kinds.get(envelope.kind).lane
+        entry, out = self._pool.admit(
+            envelope, lane, base=self._base(envelope.sender), expires_s=self._now_s() + self._ttl_s
+        )
+        left += out
+        return entry
+
+    async def _save(self, entries: Sequence[Entry]) -> StorageError | None:
+        """Make entries durable; take them out again and return the error when that fails."""
+        if not entries:
+            return None
+        saved = False
+        try:
+            # Shielded: a caller that goes away must not leave a place that is neither saved nor free.
+            with trio.CancelScope(shield=True):
+                await self._context.roles.storage.save_pending(
+                    [(entry.envelope.id, entry.envelope.raw) for entry in entries]
+                )
+            saved = True
+        except StorageError as error:
+            return error
+        finally:
+            for entry in entries:
+                if saved and entry.gone is None and not entry.durable:
+                    self._pool.confirm(entry)
+                    self._accepted.add()
+                    envelope = entry.envelope
+                    self._context.bus.publish(EnvelopeAdmitted(envelope.id, envelope.kind, envelope.sender))
+                elif saved and entry.gone is not None:
+                    self._discard([entry])  # its removal was ordered before it was saved
+                elif not saved:
+                    self._pool.remove(entry.envelope.id, Gone.UNSAVED)
+        return None
+
+    def _outcome(self, entry: Entry, known: bool, failure: StorageError | None) -> Admission:
+        envelope_id = entry.envelope.id
+        # Included before it was saved: by another node's block.
+        if (entry.durable and entry.gone is None) or entry.gone is Gone.INCLUDED:
+            return Admission(envelope_id, None, known=known)
+        if failure is not None:
+            return Admission(envelope_id, failure)
+        assert entry.gone is not None, "what is saved and still has its place is durable"
+        return Admission(envelope_id, Rejection("POOL_FULL", f"the envelope lost its place: {entry.gone.value}"))
+
+    async def _recover_batch(self, saved: Sequence[tuple[bytes, bytes]]) -> None:
+        envelopes: list[Envelope] = []
+        lost: list[bytes] = []
+        for saved_id, raw in saved:
+            try:
+                envelope = decode_envelope(raw)
+                if envelope.id != saved_id:
+                    raise Rejection("BAD_SHAPE", f"pending envelope {saved_id.hex()} has the id {envelope.id.hex()}")
+                envelopes.append(envelope)
+            except MetanodeError as error:
+                self._context.log.warning("pending envelope %s is unreadable: %s", saved_id.hex(), error.line())
+                lost.append(saved_id)
+        left: list[Entry] = []
+        for envelope, reason in zip(envelopes, await self._check(envelopes), strict=True):
+            try:
+                if reason is not None and reason.code not in PASSING:
+                    raise reason
+                self._pool.confirm(self._place(envelope, left))
+            except MetanodeError as refusal:
+                self._context.log.info("forgot pending envelope=%s reason=%s", envelope.id.hex(), refusal.line())
+                lost.append(envelope.id)
+        self._discard(left)
+        self._drop(lost)
+
+    def _refuse_request(self, source: str, envelopes: int) -> MetanodeError | None:
+        if self._head is None:
+            return Rejection("NOT_READY", "the pool is not recovered yet")
+        requests = max(1, -(-envelopes // BATCH_ENVELOPES_MAX))
+        return self._sources.refusal(source, self._now_s(), requests)
+
+    def _base(self, sender: bytes) -> int:
+        return self._context.roles.ledger.account(self._current_head().state, sender).nonce
+
+    def _current_head(self) -> Head:
+        assert self._head is not None, "nothing is checked before `recover`"
+        return self._head
+
+    def _now_s(self) -> float:
+        return self._context.clock.monotonic()
+
+    def _discard(self, entries: Sequence[Entry]) -> None:
+        self._drop([entry.envelope.id for entry in entries])
+
+    def _drop(self, ids: Sequence[bytes]) -> None:
+        if ids:
+            self._to_drop += ids
+            self._drops_wait.set()
+
+    def _changed(self) -> None:
+        stats = self._pool.stats()
+        self._entries.set(stats["entries"])
+        self._bytes.set(stats["bytes"])
+        if self._pool.has_ready:
+            self._ready.set()
+            self._ready = trio.Event()
+
+    def _count(self, error: MetanodeError) -> None:
+        self._context.metrics.counter("mempool_refused_total", "Envelopes refused, by code.", code=error.code).add()

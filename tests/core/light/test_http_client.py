@@ -1,0 +1,108 @@
+"""The small HTTP client against a real socket: every way a reply may end, and every way it may be wrong."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from metanode.core.light import http_client
+from metanode.core.light.http_client import HttpClient
+from metanode.core.model.errors import MetanodeError
+
+
+@contextmanager
+def answering(*pieces: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Serve one connection: read the request, send `pieces`, close.  Yields the URL and what was received."""
+    received: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                data = b""
+                while b"\r\n\r\n" not in data:
+                    data += connection.recv(65536)
+                received.append(data)
+                for piece in pieces:
+                    connection.sendall(piece)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}", received
+        finally:
+            thread.join()
+
+
+def test_a_reply_framed_by_its_length_is_read_whole() -> None:
+    """Also when it comes byte by byte."""
+    reply = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\nX-Name: value\r\n\r\n{"ok":true}'
+    with answering(*[reply[i : i + 1] for i in range(len(reply))]) as (url, received):
+        answer = HttpClient(url).get("/health")
+    assert answer.require() == {"ok": True}
+    assert answer.headers["x-name"] == "value"
+    assert received[0].startswith(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1:")
+
+
+def test_a_chunked_reply_is_joined() -> None:
+    """RFC 9112 section 7.1."""
+    with answering(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"3\r\nabc\r\n", b"2;x=y\r\nde\r\n0\r\n\r\n"
+    ) as (url, _):
+        assert HttpClient(url).get("/").body == b"abcde"
+
+
+def test_a_reply_without_a_length_ends_with_the_connection() -> None:
+    """RFC 9112 section 6.3, last case; what HTTP/1.0 gateways send."""
+    with answering(b"HTTP/1.0 200 OK\r\n\r\n", b"to the end") as (url, _):
+        assert HttpClient(url).get("/").body == b"to the end"
+
+
+def test_a_refusal_keeps_the_nodes_own_code_and_words() -> None:
+    """The user must read what the node said, not that something failed."""
+    body = b'{"ok":false,"error":"bad_nonce","code":"BAD_NONCE","message":"nonce 3","expected":"nonce 4"}'
+    with answering(b"HTTP/1.1 409 Conflict\r\nContent-Length: %d\r\n\r\n" % len(body), body) as (url, _):
+        with pytest.raises(MetanodeError, match="nonce 3") as caught:
+            HttpClient(url).post("/v1/tx", {"envelope": "00"}).require()
+    assert (caught.value.code, caught.value.expected) == ("BAD_NONCE", "nonce 4")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * http_client.HEAD_BYTES_MAX + b"\r\n" * 2,
+    ],
+)
+def test_a_malformed_reply_is_one_clear_error(reply: bytes) -> None:
+    """Whatever answers on that port, the miner says so and goes on."""
+    with answering(reply) as (url, _), pytest.raises(MetanodeError) as caught:
+        HttpClient(url).get("/").json()
+    assert caught.value.code == "BAD_REPLY"
+
+
+def test_a_node_that_is_away_is_unreachable() -> None:
+    """A closed port and a wrong port number are told apart from a refusal."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(MetanodeError) as caught:
+        HttpClient(f"http://127.0.0.1:{port}").get("/")
+    assert caught.value.code == "UNREACHABLE"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8645", "ftp://host", "http://", "http://host:99999", "http://host/path"]
+)
+def test_an_address_that_cannot_be_used_is_refused_before_any_request(url: str) -> None:
+    """A typing error in node_url is told at once."""
+    with pytest.raises(MetanodeError) as caught:
+        HttpClient(url)
+    assert caught.value.code == "BAD_SETTING"

@@ -1,0 +1,149 @@
+"""Envelopes: what a sender signs is what every node reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metanode.core.model import codec, ed25519
+from metanode.core.model.accounts import account_id
+from metanode.core.model.bodies import KINDS
+from metanode.core.model.envelope import build_envelope, check_envelope, decode_envelope, signing_digest
+from metanode.core.model.errors import CodecError, MetanodeError, Rejection
+from metanode.core.model.kinds import KindRegistry
+from metanode.core.model.limits import ENVELOPE_BYTES_MAX, UINT_MAX
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "envelope.json").read_text())
+GENESIS_HASH = bytes.fromhex(VECTORS["genesis_hash"])
+CHAIN_ID = VECTORS["chain_id"]
+REGISTRY = KindRegistry()
+for _kind in KINDS:
+    REGISTRY.register(_kind)
+
+uints = st.integers(0, UINT_MAX)
+
+
+def fields_of(case: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `build_envelope` for a vector."""
+    fields = case["fields"]
+    return {
+        "chain_id": fields["chain_id"],
+        "kind": fields["kind"],
+        "sender": bytes.fromhex(fields["from"]),
+        "nonce": fields["nonce"],
+        "fee": fields["fee"],
+        "valid_until": fields["valid_until"],
+        "body": bytes.fromhex(fields["body"]),
+        "public_key": bytes.fromhex(fields["pubkey"]),
+    }
+
+
+@pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
+def test_a_vector_is_built_signed_and_read_back(case: dict[str, Any]) -> None:
+    """The same fields and seed give the same bytes, digest, signature and id everywhere."""
+    seed = bytes.fromhex(case["seed"])
+    raw = bytes.fromhex(case["envelope"])
+    envelope = build_envelope(
+        **fields_of(case), sign=lambda digest: ed25519.sign(seed, digest), genesis_hash=GENESIS_HASH
+    )
+    assert envelope == decode_envelope(raw)
+    assert envelope.raw == raw
+    assert envelope.id.hex() == case["id"]
+    assert envelope.signed.hex() == case["signed"]
+    assert envelope.signature.hex() == case["signature"]
+    assert signing_digest(envelope.signed, GENESIS_HASH).hex() == case["digest"]
+    assert (envelope.version, envelope.alg) == (case["fields"]["v"], case["fields"]["alg"])
+    public_key = ed25519.public_key(seed)
+    assert envelope.sender == account_id(public_key)
+    assert envelope.public_key in (b"", public_key)
+    assert ed25519.verify(public_key, signing_digest(envelope.signed, GENESIS_HASH), envelope.signature)
+    check_envelope(envelope, chain_id=CHAIN_ID, registry=REGISTRY)
+
+
+@pytest.mark.parametrize("case", VECTORS["invalid"], ids=lambda case: case["name"])
+def test_an_invalid_vector_is_refused_where_it_says(case: dict[str, Any]) -> None:
+    """Bytes are refused at decoding, meaning at checking, each with its stable code."""
+    raw = bytes.fromhex(case["envelope"])
+    if case["stage"] == "decode":
+        with pytest.raises(MetanodeError) as caught:
+            decode_envelope(raw)
+    else:
+        envelope = decode_envelope(raw)
+        with pytest.raises(MetanodeError) as caught:
+            check_envelope(envelope, chain_id=CHAIN_ID, registry=REGISTRY)
+    assert caught.value.code == case["code"]
+
+
+def test_every_prefix_of_an_envelope_is_refused() -> None:
+    """No truncation is mistaken for a whole envelope."""
+    raw = bytes.fromhex(VECTORS["cases"][0]["envelope"])
+    for end in range(len(raw)):
+        with pytest.raises(CodecError):
+            decode_envelope(raw[:end])
+
+
+def test_an_envelope_may_be_64_kib_and_not_a_byte_longer() -> None:
+    """The limit holds for the whole wire form and is checked before anything is decoded."""
+
+    def envelope(body_bytes: int) -> bytes:
+        fields: dict[int, codec.Encodable] = {
+            0: 1, 1: 1, 2: 1, 3: bytes(20), 4: 0, 5: 0, 6: 0, 7: bytes(body_bytes), 8: 1,
+        }  # fmt: skip
+        return codec.encode([codec.encode(fields), bytes(64)])
+
+    room = ENVELOPE_BYTES_MAX - len(envelope(60_000)) + 60_000
+    assert len(decode_envelope(envelope(room)).raw) == ENVELOPE_BYTES_MAX
+    with pytest.raises(Rejection, match="TOO_LARGE"):
+        decode_envelope(envelope(room + 1))
+
+
+def test_another_signature_makes_another_id() -> None:
+    """A proposer cannot swap in a bad signature under an id that others have cached as good."""
+    envelope = decode_envelope(bytes.fromhex(VECTORS["cases"][0]["envelope"]))
+    other = decode_envelope(codec.encode([envelope.signed, bytes(64)]))
+    assert other.signed == envelope.signed
+    assert other.id != envelope.id
+
+
+def test_an_envelope_is_bound_to_its_genesis() -> None:
+    """The same bytes signed for another genesis have another digest."""
+    signed = bytes.fromhex(VECTORS["cases"][0]["signed"])
+    assert signing_digest(signed, GENESIS_HASH) != signing_digest(signed, bytes(32))
+
+
+def test_checking_returns_the_decoded_body() -> None:
+    """The ledger need not decode a body twice."""
+    case = VECTORS["cases"][0]
+    body = check_envelope(decode_envelope(bytes.fromhex(case["envelope"])), chain_id=CHAIN_ID, registry=REGISTRY)
+    assert body == KINDS[0].decode_body(bytes.fromhex(case["fields"]["body"]))
+
+
+@settings(derandomize=True)
+@given(
+    chain_id=uints,
+    kind=uints,
+    sender=st.binary(min_size=20, max_size=20),
+    nonce=uints,
+    fee=uints,
+    valid_until=uints,
+    body=st.binary(max_size=300),
+    public_key=st.one_of(st.just(b""), st.binary(min_size=32, max_size=32)),
+)
+def test_what_is_built_is_what_is_read(**fields: Any) -> None:
+    """Building and decoding agree on every field, whatever its value."""
+    envelope = build_envelope(**fields, sign=lambda digest: digest + digest, genesis_hash=bytes(32))
+    assert {name: getattr(envelope, name) for name in fields} == fields
+    assert decode_envelope(envelope.raw) == envelope
+
+
+@settings(derandomize=True)
+@given(st.binary(max_size=60))
+def test_arbitrary_bytes_are_refused_by_name(data: bytes) -> None:
+    """No input crashes the decoder; 60 bytes are too few for a signature, so all are refused."""
+    with pytest.raises((CodecError, Rejection)):
+        decode_envelope(data)

@@ -1,0 +1,54 @@
+"""Dumps of machines, as fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from metanode.fingerprint.collect import Report, read_machine
+from metanode.platforms.linux.dump import Dump
+from metanode.platforms.linux.process import ProcessFacts
+
+DATA = Path(__file__).parent / "data"
+
+
+def read_dump_file(name: str) -> tuple[Dump, ProcessFacts]:
+    """Read one file of tests/fingerprint/data."""
+    header, *sections = (DATA / f"{name}.txt").read_text("utf-8").split("==> ")
+    facts = dict(line.split(" ", 1) for line in header.splitlines())
+    files = {}
+    for section in sections:
+        path, _, text = section.partition(" <==\n")
+        files[path] = text
+    process = ProcessFacts(
+        system=facts["system"],
+        machine=facts["machine"],
+        word_bits=int(facts["word_bits"]),
+        byte_order=facts["byte_order"],
+        has_vdso=facts["vdso"] == "yes",
+    )
+    return Dump(files, {}), process
+
+
+@pytest.fixture(scope="session")
+def load() -> Callable[[str], tuple[Dump, ProcessFacts]]:
+    """Read a dump by name."""
+    return read_dump_file
+
+
+@pytest.fixture(scope="session")
+def replay() -> Callable[[str], Report]:
+    """Replay a dump by name into a report."""
+
+    def run(name: str) -> Report:
+        return read_machine(*read_dump_file(name))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def machines() -> tuple[str, ...]:
+    """The names of all dumps."""
+    return tuple(sorted(path.stem for path in DATA.glob("*.txt")))

@@ -1,0 +1,87 @@
+"""The write-ahead log: what was appended is there after any cut, and damage is never taken for a cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from metanode.core.model.errors import StorageError
+from metanode.plugins.consensus._shared import wal as wal_module
+from metanode.plugins.consensus._shared.wal import WriteAheadLog
+
+RECORDS = [b"first", b"second" * 50, b"third"]
+
+
+def written(directory: Path) -> Path:
+    """A log that holds `RECORDS`."""
+    log = WriteAheadLog(directory)
+    assert log.open() == []
+    for record in RECORDS:
+        log.append(record)
+    log.close()
+    return log.path
+
+
+def test_records_come_back_in_order(tmp_path: Path) -> None:
+    """What was appended is what a restart reads."""
+    written(tmp_path)
+    assert WriteAheadLog(tmp_path).open() == RECORDS
+
+
+def test_every_cut_leaves_a_prefix_of_whole_records(tmp_path: Path) -> None:
+    """A power cut at any byte loses at most the record that was being written."""
+    data = written(tmp_path).read_bytes()
+    for cut in range(len(wal_module.MAGIC), len(data)):
+        directory = tmp_path / str(cut)
+        directory.mkdir()
+        (directory / "wal.log").write_bytes(data[:cut])
+        log = WriteAheadLog(directory)
+        records = log.open()
+        assert records == RECORDS[: len(records)]
+        log.append(b"after the cut")
+        log.close()
+        assert WriteAheadLog(directory).open() == [*records, b"after the cut"]
+
+
+def test_damage_before_a_whole_record_stops_the_start(tmp_path: Path) -> None:
+    """Cutting there would forget a promise; the error names the file and the place."""
+    path = written(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[len(wal_module.MAGIC) + wal_module.HEAD_BYTES] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(StorageError, match="damaged at byte 8") as caught:
+        WriteAheadLog(tmp_path).open()
+    assert caught.value.code == "WAL_CORRUPT"
+    assert str(path) in caught.value.message
+
+
+def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
+    """Another program's file in the place of the log is not overwritten."""
+    (tmp_path / "wal.log").write_bytes(b"not a log at all")
+    with pytest.raises(StorageError, match="does not start as a consensus log"):
+        WriteAheadLog(tmp_path).open()
+
+
+def test_a_large_log_is_replaced_by_what_still_matters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log stays bounded; appending goes on in the new file."""
+    monkeypatch.setattr(wal_module, "FILE_BYTES_MAX", 100)
+    log = WriteAheadLog(tmp_path)
+    log.open()
+    log.append(b"x" * 200)
+    log.compact([b"kept"])
+    log.append(b"new")
+    log.close()
+    assert WriteAheadLog(tmp_path).open() == [b"kept", b"new"]
+
+
+def test_a_full_disk_closes_the_log_with_one_clear_line(tmp_path: Path) -> None:
+    """Nothing may be written behind a torn record, so the log refuses further use."""
+    log = WriteAheadLog(tmp_path)
+    log.open()
+    log._fd = __import__("os").open("/dev/full", 1)
+    with pytest.raises(StorageError) as caught:
+        log.append(b"record")
+    assert caught.value.code == "STORAGE_FULL"
+    with pytest.raises(StorageError):
+        log.append(b"record")
