@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from measuring import Result, Timing, UnavailableError, alternate
+
 from metanode.core import crypto
 from metanode.core.model import hashing, merkle
 

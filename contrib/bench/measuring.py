@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
@@ -102,7 +103,7 @@ def finish(command: list[str], *, timeout_s: float = 60.0) -> Finished:
 
     :raises UnavailableError: it failed or took longer than `timeout_s`.
     """
-    # A shell of our own interpreter reports the resources of exactly one child.
+    # A process in between reports the resources of exactly one child.
     reporter = (
         "import json, resource, subprocess, sys, time\n"
         "start = time.perf_counter()\n"
@@ -112,12 +113,11 @@ def finish(command: list[str], *, timeout_s: float = 60.0) -> Finished:
         "print(json.dumps([done.returncode, done.stdout, done.stderr, wall,"
         " used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))\n"
     )
-    import json
-
     try:
         done = subprocess.run(
-            [sys.executable, "-c", reporter, *command], capture_output=True, text=True, timeout=timeout_s, check=True
-        )
+            [sys.executable, "-c", reporter, *command],
+            env=environment(), capture_output=True, text=True, timeout=timeout_s, check=True,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise UnavailableError(f"{_words(command)} took longer than {timeout_s:g} s") from None
     except subprocess.CalledProcessError as error:
@@ -126,6 +126,11 @@ def finish(command: list[str], *, timeout_s: float = 60.0) -> Finished:
     if code:
         raise UnavailableError(f"{_words(command)} ended with code {code}: {last_line(errors or output)}")
     return Finished(output, wall_s, cpu_s, rss_max_mib)
+
+
+def environment() -> dict[str, str]:
+    """Return what child processes run with: bytecode is kept, as an installation keeps it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def python(*words: str) -> list[str]:
@@ -183,7 +188,7 @@ def commit() -> str:
     """Return the commit that was measured, with `+changes` when the tree differs from it."""
     try:
         run = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-        changes = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False)
+        changes = subprocess.run(["git", "status", "--short"], cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return "unknown"
     if run.returncode:
@@ -192,13 +197,12 @@ def commit() -> str:
 
 
 def _cpu_model() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")
             if key.strip() in ("model name", "cpu", "Hardware"):
                 return value.strip()
-    except OSError:
-        pass  # not Linux: the next line answers as well as it can
     return platform.processor() or "unknown"
 
 

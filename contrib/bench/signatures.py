@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from measuring import Result, UnavailableError, alternate
+
 from metanode.core import crypto
 from metanode.core.model import ed25519
 

@@ -115,7 +115,7 @@ async def test_closing_does_not_wait_for_ever(serve: Any, mock_clock: Any) -> No
 
 
 async def _end_of_grace(clock: Any) -> None:
-    await trio.testing.wait_all_tasks_blocked(0.05)
+    await trio.testing.wait_all_tasks_blocked()
     clock.jump(CLOSE_GRACE_S)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -188,5 +189,17 @@ class MachineChain(LedgerChain):
 
 @pytest.fixture
 def chain() -> MachineChain:
-    """A chain with devnet's parameters."""
+    """A chain with devnet's parameters: slots of 2 s, epochs of 20 s, intervals of 4 s."""
     return MachineChain()
+
+
+@pytest.fixture
+def new_chain() -> type[MachineChain]:
+    """Makes chains with other parameters."""
+    return MachineChain
+
+
+@pytest.fixture
+def kit() -> SimpleNamespace:
+    """What tests make machines from."""
+    return SimpleNamespace(alice=ALICE, bob=BOB, sponsor=SPONSOR, box=box, g4=G4, pc=PC, vm=VM)

@@ -1,0 +1,97 @@
+"""Measure metanode on this machine: `make bench`, or `make bench ONLY=blake3` for the ids that begin so.
+
+Peers run in the same process or beside ours, unslowed, in alternating rounds; CPU time stands beside wall time,
+because machines are noisy.  Prints a table and writes build/bench.json.  Nothing here asserts a speed: a part that
+cannot run says why in `conditions`.  The whole takes less than four minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from footprint import install_mib
+from hashes import blake3_batch, blake3_single, merkle_root
+from live_node import http_get, miner_memory, node_memory
+from measuring import ROOT, Result, UnavailableError, commit, host, rounded
+from proofs import bundle_bytes
+from signatures import ed25519_batch
+from starts import fingerprint_seconds, miner_start
+
+PARTS: dict[str, Callable[[], list[Result]]] = {
+    "blake3.single": blake3_single,
+    "blake3.batch": blake3_batch,
+    "merkle.root": merkle_root,
+    "ed25519.batch": ed25519_batch,
+    "bundle.bytes": bundle_bytes,
+    "install.mib": install_mib,
+    "start.miner_cpu_ms": miner_start,
+    "fingerprint.s": fingerprint_seconds,
+    "rss.node": node_memory,
+    "http.get": http_get,
+    "rss.miner": miner_memory,
+}
+"""What measures each id, in the order in which they run."""
+BUDGET_S = 220.0
+"""No part starts after this."""
+OUTPUT = ROOT / "build" / "bench.json"
+
+
+def main() -> int:
+    """Run the chosen parts; 1 when a part failed in a way it did not foresee, 2 when none was chosen."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", metavar="PREFIX", help="only ids that begin with this, e.g. blake3")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="default: build/bench.json in the checkout")
+    args = parser.parse_args()
+    chosen = {name: part for name, part in PARTS.items() if name.startswith(args.only)}
+    if not chosen:
+        print(f"no benchmark begins with {args.only!r}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    start = time.monotonic()
+    report = {"commit": commit(), "host": host(), "results": []}
+    results: list[Result] = []
+    broken = False
+    for name, part in chosen.items():
+        if sys.stderr.isatty():
+            print(f"\r\x1b[Kmeasuring {name}", end="", file=sys.stderr, flush=True)
+        try:
+            if time.monotonic() - start > BUDGET_S:
+                raise UnavailableError(f"not run: the parts before it took more than {BUDGET_S:g} s")
+            results += part()
+        except UnavailableError as error:
+            results.append(Result(name, None, "", conditions=str(error)))
+        except Exception as error:  # noqa: BLE001 - one broken part must not cost the numbers of the others
+            broken = True
+            results.append(Result(name, None, "", conditions=f"failed: {type(error).__name__}: {error}"))
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    report["results"] = [result.to_json() for result in results]
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(table(report["host"], results))
+    print(f"\n{time.monotonic() - start:.0f} s; {args.output}")
+    return int(broken)
+
+
+def table(machine: object, results: list[Result]) -> str:
+    """Return the results for people."""
+    lines = [f"{machine}", "", f"{'id':20} {'value':>10} {'unit':14} {'peer':>10} {'ratio':>7} {'CPU us':>10}"]
+    for row in results:
+        numbers = [_number(row.value), _number(row.peer_value), _number(row.ratio), _number(row.cpu_us)]
+        lines.append(f"{row.id:20} {numbers[0]:>10} {row.unit:14} {numbers[1]:>10} {numbers[2]:>7} {numbers[3]:>10}")
+        note = f"against {row.peer}; {row.conditions}" if row.peer else row.conditions
+        lines += textwrap.wrap(note, 110, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{rounded(value):g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

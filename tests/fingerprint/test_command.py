@@ -1,0 +1,250 @@
+"""The command: reports for people and programs, second opinions, unsupported platforms."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from metanode.core.model.errors import MetanodeError
+from metanode.fingerprint import collect as collect_module
+from metanode.fingerprint import command
+from metanode.fingerprint.collect import Report, unsupported_reason
+from metanode.fingerprint.command import VERB, main, preview
+from metanode.fingerprint.crosscheck import compare_detect_virt, compare_py_cpuinfo
+from metanode.fingerprint.multipliers import SCALE
+from metanode.fingerprint.report import Findings, to_json, to_text, weight_text
+from metanode.fingerprint.samples import KINDS, Measurement
+from metanode.fingerprint.virtual import SIGNS
+
+Replay = Callable[[str], Report]
+SALT = bytes(32)
+MEASURED = tuple(Measurement(kind, (3, 1, 2, 4, 5)) for kind in KINDS)
+
+
+def plain(text: str, *names: str) -> str:
+    """No colour."""
+    return text
+
+
+def findings(report: Report) -> Findings:
+    """What a run on the machine of a dump would have found."""
+    return Findings(report, MEASURED, (), preview(report, MEASURED, ("devnet", "mainnet")), SALT)
+
+
+def test_the_text_names_a_virtual_machine_its_signs_and_both_weights(replay: Replay) -> None:
+    """Someone on a rented machine learns what it counts for on each network, and why."""
+    text = "\n".join(to_text(findings(replay("epyc-kvm-guest")), style=plain))
+    assert "AMD EPYC (AuthenticAMD family 26 model 2 stepping 1)" in text
+    assert "CPU_HYPERVISOR_FLAG" in text
+    assert "VM_DETECTED" in text
+    assert "devnet   0.8 of base 0.8" in text
+    assert "mainnet  0.0 of base 0.8" in text
+    assert "this network pays virtual machines and emulators in full" in text
+    assert "run on bare hardware to lift it" in text
+    assert "board           unmeasured: firmware shows no names" in text
+
+
+def test_the_text_of_a_real_machine_says_that_no_sign_proves_nothing(replay: Replay) -> None:
+    """Absence of signs is not called proof."""
+    text = "\n".join(to_text(findings(replay("thinkpad-ivy-bridge")), style=plain))
+    assert "none found; that proves nothing by itself" in text
+    assert "LENOVO 2344CTO" in text
+    assert "mainnet  1.1 of base 1.1" in text
+
+
+def test_the_json_carries_inventory_signs_checks_and_weights(replay: Replay, machines: tuple[str, ...]) -> None:
+    """Whatever the text says stands in the JSON too, without floats."""
+    for name in machines:
+        document = json.loads(json.dumps(to_json(findings(replay(name)))), parse_float=lambda text: pytest.fail(text))
+        assert document["ok"] is True
+        assert set(document["weights"]) == {"devnet", "mainnet"}
+        assert {check["verdict"] for check in document["checks"]} <= {"pass", "fail", "unmeasured"}
+        assert all(check["words"] for check in document["checks"])
+        assert document["inventory_bytes"] <= 4096
+        assert all(len(sample["raw"]) == 5 for sample in document["samples"])
+        for weight in document["weights"].values():
+            assert weight["reasons"]
+
+
+def test_no_identifier_is_printed(replay: Replay, machines: tuple[str, ...]) -> None:
+    """Reports get pasted into public places."""
+    for name in machines:
+        report = replay(name)
+        found = findings(report)
+        printed = "\n".join(to_text(found, style=plain)) + json.dumps(to_json(found))
+        for identifier in report.identifiers:
+            assert identifier.value not in printed
+            assert identifier.value.replace(":", "") not in printed
+
+
+@pytest.mark.parametrize(
+    ("weight", "text"), [(0, "0.0"), (SCALE, "1.0"), (800_000_000, "0.8"), (500_000, "0.0005"), (1, "0.000000001"), (4 * SCALE, "4.0")]
+)
+def test_weights_are_printed_exactly(weight: int, text: str) -> None:
+    """No rounding, no needless zeros."""
+    assert weight_text(weight) == text
+
+
+def test_a_platform_without_a_collector_answers_unsupported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line with the reason, exit code 1; JSON for programs."""
+    monkeypatch.setattr(collect_module.sys, "platform", "haiku1")
+    assert main(["--no-probes"]) == 1
+    assert capsys.readouterr().err == "unsupported: there is no collector for haiku1 yet; Linux on x86 has one\n"
+    assert main(["--json"]) == 1
+    reply = json.loads(capsys.readouterr().out)
+    assert (reply["ok"], reply["code"]) == (False, "UNSUPPORTED_PLATFORM")
+
+
+def test_linux_on_other_processors_is_unsupported_with_the_reason() -> None:
+    """Parsers know such machines already; the collector does not yet."""
+    assert "aarch64" in unsupported_reason("linux", "aarch64")
+    assert unsupported_reason("linux", "x86_64") == unsupported_reason("linux", "i686") == ""
+
+
+def test_the_command_measures_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    """End to end, in JSON, for one network."""
+    if unsupported_reason(sys.platform, __import__("os").uname().machine):
+        pytest.skip("no collector for this platform")
+    assert main(["--json", "--no-crosscheck", "--policy", "mainnet"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert set(document["weights"]) == {"mainnet"}
+    assert document["inventory"]["platform"] == "linux"
+    assert document["samples"]
+
+
+def test_a_wrong_command_line_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and what would be right."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--policy", "moonnet"])
+    assert caught.value.code == 2
+    assert "devnet" in capsys.readouterr().err
+
+
+def test_help_shows_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything to know stands in --help."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "examples:" in text
+    assert "exit codes:" in text
+
+
+def test_an_interrupt_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C is an answer, not a traceback."""
+
+    def interrupted(**_: Any) -> Findings:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "find", interrupted)
+    assert main([]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_another_refusal_is_left_to_the_frame(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a verb it raises; as a command of its own it prints the one line."""
+
+    def refused(**_: Any) -> Findings:
+        raise MetanodeError("BAD_SETTING", "no")
+
+    monkeypatch.setattr(command, "find", refused)
+    parser = argparse.ArgumentParser()
+    VERB.configure(parser)
+    with pytest.raises(MetanodeError):
+        VERB.run(argparse.Namespace(**vars(parser.parse_args([])), json=False))
+    assert main([]) == 1
+    assert capsys.readouterr().err.startswith("error BAD_SETTING: no")
+
+
+def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs and pipes stay clean; on a terminal the line takes itself away."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        progress = command._Progress()
+        progress(1, 4, "memory copies")
+        progress.clear()
+        assert ("measuring memory copies 25 %" in stream.getvalue()) is shown
+        assert stream.getvalue().endswith("\r\x1b[K") is shown
+
+
+def _py_cpuinfo(report: Report, **changes: object) -> str:
+    cpu = report.inventory.cpu
+    facts = {
+        "vendor_id_raw": cpu.vendor, "brand_raw": cpu.name, "family": cpu.family, "model": cpu.model,
+        "stepping": cpu.stepping, "count": cpu.threads, "flags": sorted(report.flags),
+    }
+    return json.dumps({**facts, **changes})
+
+
+def test_py_cpuinfo_that_says_the_same_agrees(replay: Replay) -> None:
+    """Seven fields compared, none different."""
+    report = replay("epyc-kvm-guest")
+    row = compare_py_cpuinfo(report, _py_cpuinfo(report))
+    assert (row.check.verdict, row.check.reason) == ("pass", "AGREES")
+    assert dict(row.check.numbers) == {"compared": 7, "different": 0}
+
+
+def test_a_disagreement_is_shown_with_both_answers(replay: Replay) -> None:
+    """Neither side is assumed right."""
+    report = replay("epyc-kvm-guest")
+    row = compare_py_cpuinfo(report, _py_cpuinfo(report, model=99, flags=["fpu"]))
+    assert (row.check.verdict, row.check.reason) == ("fail", "DISAGREES")
+    assert "model: ours 2, theirs 99" in row.differences
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "{}", '"x"'])
+def test_an_answer_that_says_nothing_is_unmeasured(replay: Replay, text: str) -> None:
+    """A broken tool must not count against a machine."""
+    assert compare_py_cpuinfo(replay("thinkpad-ivy-bridge"), text).check.reason == "NO_ANSWER"
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "reason"),
+    [
+        ("epyc-kvm-guest", "kvm\n", "AGREES"), ("epyc-kvm-guest", "none\n", "DISAGREES"),
+        ("epyc-bare-metal", "none\n", "AGREES"), ("epyc-bare-metal", "vmware\n", "DISAGREES"),
+    ],
+)  # fmt: skip
+def test_systemd_is_a_second_opinion(replay: Replay, name: str, word: str, reason: str) -> None:
+    """It never changes our verdict."""
+    assert compare_detect_virt(replay(name), word).check.reason == reason
+
+
+def test_the_fingerprint_loads_neither_trio_nor_py_cpuinfo() -> None:
+    """A miner on an old machine imports all of this."""
+    code = "import sys, metanode.fingerprint.command; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"trio", "pluggy", "cpuinfo", "ssl"} & set(run.stdout.split())
+
+
+def test_the_clock_prefers_what_cannot_change(replay: Replay) -> None:
+    """The name's own figure first, then the highest frequency, then what is read now."""
+    assert replay("thinkpad-ivy-bridge").inventory.cpu.clock_mhz == 2600
+    assert replay("epyc-bare-metal").inventory.cpu.clock_mhz == 3000
+    assert replay("epyc-kvm-guest").inventory.cpu.clock_mhz == 2600
+
+
+def test_every_sign_can_be_printed(replay: Replay) -> None:
+    """Each number has a name, words, and a line in the report."""
+    from metanode.fingerprint.inventory import Sign
+
+    report = replay("thinkpad-ivy-bridge")
+    for code in SIGNS:
+        inventory = replace(report.inventory, signs=(Sign(code, "seen"),))
+        text = "\n".join(to_text(findings(replace(report, inventory=inventory)), style=plain))
+        assert SIGNS[code].name in text
