@@ -40,6 +40,7 @@ class Dispatcher:
             roles=node.roles,
             clock=node.clock,
             randomness=node.randomness,
+            workers=node.workers,
             bus=node.bus,
             health=node.health,
             metrics=node.metrics,

@@ -68,7 +68,8 @@ class Home:
         """
         directory = self.path / "data" / plugin
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for made in (directory.parent, directory):
+                made.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             message = f"{directory}: {error.strerror}"
             raise SettingsError("BAD_SETTING", message, "a home this user may write to") from error

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from metanode.core.identity import Identity
     from metanode.core.metrics import MetricRegistry
     from metanode.core.model.genesis import Genesis
+    from metanode.core.workers import Workers
 
 hookspec = pluggy.HookspecMarker("metanode")
 hookimpl = pluggy.HookimplMarker("metanode")
@@ -60,6 +61,8 @@ class PluginContext:
     """Role objects filled so far; all of them once `run` is called."""
     clock: Clock
     randomness: Randomness
+    workers: Workers
+    """Where blocking work runs."""
     bus: Bus
     health: HealthRegistry
     metrics: MetricRegistry

@@ -32,6 +32,7 @@ from metanode.core.roles import MANY_ROLES, SINGLE_ROLES, Roles, Service
 from metanode.core.settings import Settings
 from metanode.core.supervision import Keeper, Policy
 from metanode.core.watchdog import Watchdog
+from metanode.core.workers import ThreadWorkers, Workers
 
 _log = logging.getLogger("metanode.kernel")
 
@@ -53,6 +54,7 @@ class Node:
     identity: Identity
     clock: Clock
     randomness: Randomness
+    workers: Workers
     roles: Roles
     bus: Bus
     health: HealthRegistry
@@ -68,6 +70,7 @@ class Node:
         plugins: Sequence[object] = (),
         clock: Clock | None = None,
         randomness: Randomness | None = None,
+        workers: Workers | None = None,
         home: Path | None = None,
         genesis: Genesis | None = None,
         identity: Identity | None = None,
@@ -93,14 +96,15 @@ class Node:
         crypto.install()
         clock = clock or SystemClock()
         randomness = randomness or SystemRandomness()
+        workers = workers or ThreadWorkers()
         place = None if home is None else Home(home)
         if identity is None:
-            identity = fresh_identity(randomness) if place is None else await trio.to_thread.run_sync(place.identity)
+            identity = fresh_identity(randomness) if place is None else await workers.run(place.identity)
         if genesis is None:
             genesis = devnet_genesis(identity, genesis_ms=clock.now_ms()) if place is None else place.genesis()
         loaded = load(settings, inline=plugins, plugins_dir=plugins_dir, safe_mode=safe_mode)
         roles, bus, health, metrics = Roles(), Bus(), HealthRegistry(), MetricRegistry()
-        node = Node(settings, genesis, identity, clock, randomness, roles, bus, health, metrics, {})
+        node = Node(settings, genesis, identity, clock, randomness, workers, roles, bus, health, metrics, {})
         kernel = _Kernel(node, loaded, place)
         own: Exception | None = None
         try:

@@ -14,6 +14,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from footprint import install_mib
 from hashes import blake3_batch, blake3_single, merkle_root
@@ -53,7 +54,7 @@ def main() -> int:
         print(f"no benchmark begins with {args.only!r}; there are {', '.join(PARTS)}", file=sys.stderr)
         return 2
     start = time.monotonic()
-    report = {"commit": commit(), "host": host(), "results": []}
+    report: dict[str, Any] = {"commit": commit(), "host": host(), "results": []}
     results: list[Result] = []
     broken = False
     for name, part in chosen.items():
@@ -78,9 +79,10 @@ def main() -> int:
     return int(broken)
 
 
-def table(machine: object, results: list[Result]) -> str:
+def table(machine: dict[str, Any], results: list[Result]) -> str:
     """Return the results for people."""
-    lines = [f"{machine}", "", f"{'id':20} {'value':>10} {'unit':14} {'peer':>10} {'ratio':>7} {'CPU us':>10}"]
+    lines = [", ".join(f"{key} {value}" for key, value in machine.items()), ""]
+    lines.append(f"{'id':20} {'value':>10} {'unit':14} {'peer':>10} {'ratio':>7} {'CPU us':>10}")
     for row in results:
         numbers = [_number(row.value), _number(row.peer_value), _number(row.ratio), _number(row.cpu_us)]
         lines.append(f"{row.id:20} {numbers[0]:>10} {row.unit:14} {numbers[1]:>10} {numbers[2]:>7} {numbers[3]:>10}")

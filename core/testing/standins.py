@@ -6,14 +6,17 @@ A test of one plugin, or of the kernel, needs the other roles to be there, not t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from types import ModuleType
 from typing import Any
 
 import trio
 
 from metanode.core.hooks import PluginContext, hookimpl
+from metanode.core.kernel import Node
 from metanode.core.roles import SINGLE_ROLES
 from metanode.core.settings import Settings
+from metanode.core.testing.clock import SeededRandomness, VirtualClock
 
 RunBody = Callable[[trio.TaskStatus[None]], Awaitable[None]]
 
@@ -86,3 +89,16 @@ def stand_ins(*plugins: ModuleType, journal: list[str] | None = None) -> list[Mo
 def bare_settings(**node: Any) -> Settings:
     """Return settings whose single roles are stand-ins; `node` goes into the `[node]` table."""
     return Settings.from_mapping({"node": node, "roles": dict.fromkeys(SINGLE_ROLES, "standin")})
+
+
+def open_bare_node(
+    *plugins: ModuleType, journal: list[str] | None = None, settings: Settings | None = None, **keywords: Any
+) -> AbstractAsyncContextManager[Node]:
+    """Open a node of `plugins` and stand-ins, under trio's (virtual) time and one seed."""
+    return Node.open(
+        settings or bare_settings(),
+        plugins=stand_ins(*plugins, journal=journal),
+        clock=VirtualClock(),
+        randomness=SeededRandomness(1),
+        **keywords,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,19 +15,18 @@ from typing import Any
 import pytest
 
 from metanode.core.model.errors import MetanodeError
-from metanode.fingerprint import collect as collect_module
 from metanode.fingerprint import command
 from metanode.fingerprint.collect import Report, unsupported_reason
 from metanode.fingerprint.command import VERB, main, preview
 from metanode.fingerprint.crosscheck import compare_detect_virt, compare_py_cpuinfo
 from metanode.fingerprint.multipliers import SCALE
 from metanode.fingerprint.report import Findings, to_json, to_text, weight_text
-from metanode.fingerprint.samples import KINDS, Measurement
+from metanode.fingerprint.samples import KINDS, TIMER_BACKWARDS, Measurement
 from metanode.fingerprint.virtual import SIGNS
 
 Replay = Callable[[str], Report]
 SALT = bytes(32)
-MEASURED = tuple(Measurement(kind, (3, 1, 2, 4, 5)) for kind in KINDS)
+MEASURED = tuple(Measurement(kind, (0,) * 5 if kind == TIMER_BACKWARDS else (3, 1, 2, 4, 5)) for kind in KINDS)
 
 
 def plain(text: str, *names: str) -> str:
@@ -86,7 +86,8 @@ def test_no_identifier_is_printed(replay: Replay, machines: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize(
-    ("weight", "text"), [(0, "0.0"), (SCALE, "1.0"), (800_000_000, "0.8"), (500_000, "0.0005"), (1, "0.000000001"), (4 * SCALE, "4.0")]
+    ("weight", "text"),
+    [(0, "0.0"), (SCALE, "1.0"), (800_000_000, "0.8"), (500_000, "0.0005"), (1, "0.000000001"), (4 * SCALE, "4.0")],
 )
 def test_weights_are_printed_exactly(weight: int, text: str) -> None:
     """No rounding, no needless zeros."""
@@ -97,7 +98,7 @@ def test_a_platform_without_a_collector_answers_unsupported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line with the reason, exit code 1; JSON for programs."""
-    monkeypatch.setattr(collect_module.sys, "platform", "haiku1")
+    monkeypatch.setattr(sys, "platform", "haiku1")
     assert main(["--no-probes"]) == 1
     assert capsys.readouterr().err == "unsupported: there is no collector for haiku1 yet; Linux on x86 has one\n"
     assert main(["--json"]) == 1
@@ -113,7 +114,7 @@ def test_linux_on_other_processors_is_unsupported_with_the_reason() -> None:
 
 def test_the_command_measures_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     """End to end, in JSON, for one network."""
-    if unsupported_reason(sys.platform, __import__("os").uname().machine):
+    if unsupported_reason(sys.platform, os.uname().machine):
         pytest.skip("no collector for this platform")
     assert main(["--json", "--no-crosscheck", "--policy", "mainnet"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -151,7 +152,9 @@ def test_an_interrupt_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_another_refusal_is_left_to_the_frame(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_refusal_is_left_to_the_frame(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """As a verb it raises; as a command of its own it prints the one line."""
 
     def refused(**_: Any) -> Findings:
@@ -185,8 +188,13 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
 def _py_cpuinfo(report: Report, **changes: object) -> str:
     cpu = report.inventory.cpu
     facts = {
-        "vendor_id_raw": cpu.vendor, "brand_raw": cpu.name, "family": cpu.family, "model": cpu.model,
-        "stepping": cpu.stepping, "count": cpu.threads, "flags": sorted(report.flags),
+        "vendor_id_raw": cpu.vendor,
+        "brand_raw": cpu.name,
+        "family": cpu.family,
+        "model": cpu.model,
+        "stepping": cpu.stepping,
+        "count": cpu.threads,
+        "flags": sorted(report.flags),
     }
     return json.dumps({**facts, **changes})
 
@@ -216,10 +224,12 @@ def test_an_answer_that_says_nothing_is_unmeasured(replay: Replay, text: str) ->
 @pytest.mark.parametrize(
     ("name", "word", "reason"),
     [
-        ("epyc-kvm-guest", "kvm\n", "AGREES"), ("epyc-kvm-guest", "none\n", "DISAGREES"),
-        ("epyc-bare-metal", "none\n", "AGREES"), ("epyc-bare-metal", "vmware\n", "DISAGREES"),
+        ("epyc-kvm-guest", "kvm\n", "AGREES"),
+        ("epyc-kvm-guest", "none\n", "DISAGREES"),
+        ("epyc-bare-metal", "none\n", "AGREES"),
+        ("epyc-bare-metal", "vmware\n", "DISAGREES"),
     ],
-)  # fmt: skip
+)
 def test_systemd_is_a_second_opinion(replay: Replay, name: str, word: str, reason: str) -> None:
     """It never changes our verdict."""
     assert compare_detect_virt(replay(name), word).check.reason == reason

@@ -31,7 +31,9 @@ def test_no_dump_contradicts_itself(replay: Replay, machines: tuple[str, ...]) -
         ({"features": ("avx",)}, {"vendor": "AuthenticAMD", "family": 16}, "avx on an AMD processor of family 16"),
     ],
 )
-def test_a_contradiction_is_named(replay: Replay, changes: dict[str, object], cpu: dict[str, object], words: str) -> None:
+def test_a_contradiction_is_named(
+    replay: Replay, changes: dict[str, object], cpu: dict[str, object], words: str
+) -> None:
     """In words that tell the owner what did not fit."""
     inventory = replay("pentium-iii").inventory
     changed = replace(inventory, cpu=replace(inventory.cpu, **cpu), **changes)  # type: ignore[arg-type]

@@ -39,7 +39,9 @@ def test_reinstalling_or_plugging_in_a_card_keeps_the_tag(load: Callable) -> Non
     assert Identifier("weak_mac", "00:00:5e:00:00:09") in changed.identifiers
 
 
-def test_tags_differ_between_machines_and_between_chains(replay: Callable[[str], Report], machines: tuple[str, ...]) -> None:
+def test_tags_differ_between_machines_and_between_chains(
+    replay: Callable[[str], Report], machines: tuple[str, ...]
+) -> None:
     """No two dumps share a tag, and a tag says nothing on another chain."""
     tags = {binding_tag(replay(name).identifiers, GENESIS) for name in machines}
     others = {binding_tag(replay(name).identifiers, bytes(32)) for name in machines}

@@ -80,7 +80,9 @@ def test_what_changes_by_itself_does_not_change_the_inventory(load: Callable[...
     files = dict(dump.files)  # type: ignore[attr-defined]
     files["proc/cpuinfo"] = files["proc/cpuinfo"].replace("1197.302", "3301.000").replace(" pts", " pts brand_new_flag")
     files["proc/meminfo"] = "MemTotal:        7898112 kB\n"
-    files["link:sys/block/sdc"] = "../devices/pci0000:00/0000:00:14.0/usb3/3-2/3-2:1.0/host7/target7:0:0/7:0:0:0/block/sdc"
+    files["link:sys/block/sdc"] = (
+        "../devices/pci0000:00/0000:00:14.0/usb3/3-2/3-2:1.0/host7/target7:0:0/7:0:0:0/block/sdc"
+    )
     files["etc/os-release"] = 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n'
     changed = replace(dump, files=files)  # type: ignore[type-var]
     assert read_machine(changed, facts).inventory.encode() == before  # type: ignore[arg-type]
@@ -137,7 +139,12 @@ def test_every_cut_and_every_flipped_byte_is_refused_or_decodes(replay: Replay) 
             decode_inventory(raw[:end])
     for at in range(len(raw)):
         flipped = raw[:at] + bytes([raw[at] ^ 0x81]) + raw[at + 1 :]
-        try:
-            decode_inventory(flipped)
-        except MetanodeError as error:
-            assert error.code in ("NOT_CANONICAL", "BAD_SHAPE", "BAD_VERSION")
+        assert _outcome(flipped) in ("ok", "NOT_CANONICAL", "BAD_SHAPE", "BAD_VERSION")
+
+
+def _outcome(data: bytes) -> str:
+    try:
+        decode_inventory(data)
+    except MetanodeError as error:
+        return error.code
+    return "ok"

@@ -46,7 +46,9 @@ def test_a_right_result_passes_and_a_wrong_one_fails() -> None:
     assert check_keyed(CHALLENGE, []).verdict == "unmeasured"
 
 
-@pytest.mark.parametrize(("challenge", "probe"), [(b"", 1), (bytes(31), 1), (bytes(33), 1), (bytes(32), 0), (bytes(32), 2)])
+@pytest.mark.parametrize(
+    ("challenge", "probe"), [(b"", 1), (bytes(31), 1), (bytes(33), 1), (bytes(32), 0), (bytes(32), 2)]
+)
 def test_a_malformed_request_is_refused(challenge: bytes, probe: int) -> None:
     """Another length or an unknown probe."""
     with pytest.raises(Rejection) as caught:

@@ -104,10 +104,16 @@ def test_caches_are_sorted_and_odd_ones_are_named() -> None:
     """An index without a readable size is left out and reported."""
     base = "sys/devices/system/cpu/cpu0/cache/"
     files = {
-        f"{base}index1/level": "2", f"{base}index1/type": "Unified\n", f"{base}index1/size": "2M\n",
-        f"{base}index0/level": "1", f"{base}index0/type": "Data\n", f"{base}index0/size": "32K\n",
+        f"{base}index1/level": "2",
+        f"{base}index1/type": "Unified\n",
+        f"{base}index1/size": "2M\n",
+        f"{base}index0/level": "1",
+        f"{base}index0/type": "Data\n",
+        f"{base}index0/size": "32K\n",
         f"{base}index0/shared_cpu_list": "0,4-6\n",
-        f"{base}index2/level": "3", f"{base}index2/type": "Unified", f"{base}index2/size": "big",
+        f"{base}index2/level": "3",
+        f"{base}index2/type": "Unified",
+        f"{base}index2/size": "big",
     }
     caches, problems = parse_caches(files)
     assert caches == (Cache(1, 1, 32, 0, 0, 4), Cache(2, 3, 2048, 0, 0, 0))
@@ -118,13 +124,16 @@ def test_caches_are_sorted_and_odd_ones_are_named() -> None:
 def test_firmware_placeholders_are_no_names() -> None:
     """Boards ship with texts nobody filled in."""
     base = "sys/class/dmi/id/"
-    dmi = parse_dmi({base + "sys_vendor": "To Be Filled By O.E.M.\n", base + "board_name": "X570\n", base + "chassis_type": "3\n"})
+    dmi = parse_dmi(
+        {base + "sys_vendor": "To Be Filled By O.E.M.\n", base + "board_name": "X570\n", base + "chassis_type": "3\n"}
+    )
     assert (dmi.sys_vendor, dmi.board_name, dmi.chassis_type, dmi.problems) == ("", "X570", 3, ())
     assert parse_dmi({}).problems == ("dmi: this machine shows no SMBIOS strings",)
 
 
 @pytest.mark.parametrize(
-    ("kib", "mib"), [(24_684_084, 24_576), (507_320, 512), (3_884_360, 3_840), (4_194_304, 4_096), (1, 64), (131_829_876, 129_024)]
+    ("kib", "mib"),
+    [(24_684_084, 24_576), (507_320, 512), (3_884_360, 3_840), (4_194_304, 4_096), (1, 64), (131_829_876, 129_024)],
 )
 def test_memory_is_rounded_up_to_a_stable_size(kib: int, mib: int) -> None:
     """64 MiB steps up to 4 GiB, whole GiB above."""
@@ -191,9 +200,17 @@ def test_numbers_are_read_exactly_or_not_at_all() -> None:
 ANY_TEXT = st.text(max_size=400)
 MANGLED = st.builds(
     lambda at, cut, junk: SAMPLE[at : at + cut] + junk + SAMPLE[at + cut : at + cut + 400],
-    st.integers(0, len(SAMPLE)), st.integers(0, 600), st.text(max_size=20),
+    st.integers(0, len(SAMPLE)),
+    st.integers(0, 600),
+    st.text(max_size=20),
 )
-PATHS = [*FILES, *(pattern.replace("*", "x0") for pattern in PATTERNS), "link:sys/class/net/x0", "link:sys/block/x0", "mark:.dockerenv"]
+PATHS = [
+    *FILES,
+    *(pattern.replace("*", "x0") for pattern in PATTERNS),
+    "link:sys/class/net/x0",
+    "link:sys/block/x0",
+    "mark:.dockerenv",
+]
 
 
 @settings(derandomize=True, max_examples=300)
@@ -213,9 +230,13 @@ def test_no_parser_raises_on_any_text(text: str) -> None:
 @given(
     files=st.dictionaries(st.sampled_from(PATHS), st.one_of(ANY_TEXT, MANGLED), max_size=len(PATHS)),
     vdso=st.sampled_from([True, False, None]),
-    machine=st.one_of(st.sampled_from(["x86_64", "i686", "aarch64", "armv6l", "ppc", "riscv64"]), st.text(max_size=100)),
+    machine=st.one_of(
+        st.sampled_from(["x86_64", "i686", "aarch64", "armv6l", "ppc", "riscv64"]), st.text(max_size=100)
+    ),
 )
-def test_any_dump_gives_an_inventory_that_fits_and_decodes(files: dict[str, str], vdso: bool | None, machine: str) -> None:
+def test_any_dump_gives_an_inventory_that_fits_and_decodes(
+    files: dict[str, str], vdso: bool | None, machine: str
+) -> None:
     """Whatever the files say, the inventory is canonical, bounded and read back as it was."""
     report = read_machine(Dump(files, {}), ProcessFacts("linux", machine, 64, "little", vdso))
     raw = report.inventory.encode()

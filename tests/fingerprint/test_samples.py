@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -55,7 +56,15 @@ def test_a_summary_keeps_minimum_median_maximum_and_count() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [5, [[1, 2, 3]], [[1, 5, 3, 2, 4]], [[1, 0, 1, 1, 1]], [[2, 1, 1, 1, 1], [1, 1, 1, 1, 1]], [[1, 1, 1, 1, 1]] * 2, [["a", 1, 1, 1, 1]]],
+    [
+        5,
+        [[1, 2, 3]],
+        [[1, 5, 3, 2, 4]],
+        [[1, 0, 1, 1, 1]],
+        [[2, 1, 1, 1, 1], [1, 1, 1, 1, 1]],
+        [[1, 1, 1, 1, 1]] * 2,
+        [["a", 1, 1, 1, 1]],
+    ],
 )
 def test_a_malformed_summary_is_refused(value: object) -> None:
     """Shape, order and range are checked before anything is judged."""
@@ -157,7 +166,7 @@ def test_a_clock_that_stands_still_or_runs_back_is_seen(monkeypatch: pytest.Monk
         counter = iter(range(timer.READINGS))
         return lambda: values(next(counter))
 
-    monkeypatch.setattr(timer.time, "perf_counter_ns", readings(lambda i: 7))
+    monkeypatch.setattr(time, "perf_counter_ns", readings(lambda i: 7))
     assert timer.timer_backwards_and_step() == (0, 1_000_000_000)
-    monkeypatch.setattr(timer.time, "perf_counter_ns", readings(lambda i: 100 * i - (500 if i == 10 else 0)))
+    monkeypatch.setattr(time, "perf_counter_ns", readings(lambda i: 100 * i - (500 if i == 10 else 0)))
     assert timer.timer_backwards_and_step() == (1, 100)

@@ -15,7 +15,7 @@ from metanode.core.model.errors import SettingsError
 from metanode.fingerprint import classes, consistency, keyed, samples, scoring, virtual
 from metanode.fingerprint.checks import FAIL, PASS, REASONS, Check
 from metanode.fingerprint.collect import Report
-from metanode.fingerprint.inventory import Inventory, decode_inventory
+from metanode.fingerprint.inventory import Inventory, Sign, decode_inventory
 from metanode.fingerprint.multipliers import SCALE
 from metanode.fingerprint.scoring import CAPS, Policy, decayed, score
 
@@ -109,7 +109,7 @@ def test_a_failed_probe_is_paid_as_modern_hardware(replay: Replay) -> None:
 def test_an_emulator_is_treated_as_a_virtual_machine(replay: Replay) -> None:
     """0 on mainnet, in full on devnet, and called by its name."""
     inventory = replay("pentium-iii").inventory
-    emulated = replace(inventory, signs=(virtual.Sign(32, "x86 under ppc"),))
+    emulated = replace(inventory, signs=(Sign(32, "x86 under ppc"),))
     assert score(emulated, (), MAINNET).weight == 0
     assert score(emulated, (), MAINNET).klass == "emulated"
     assert score(emulated, (), DEVNET).weight == 2_000_000_000

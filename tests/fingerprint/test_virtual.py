@@ -31,7 +31,9 @@ def test_a_kvm_guest_is_named_with_all_its_signs(replay: Replay) -> None:
     assert (check.verdict, check.reason) == ("fail", "VM_DETECTED")
 
 
-@pytest.mark.parametrize("name", ["mac-mini-with-vmware", "epyc-bare-metal", "thinkpad-ivy-bridge", "raspberry-pi-4", "pentium-iii"])
+@pytest.mark.parametrize(
+    "name", ["mac-mini-with-vmware", "epyc-bare-metal", "thinkpad-ivy-bridge", "raspberry-pi-4", "pentium-iii"]
+)
 def test_a_real_machine_is_not_called_virtual(replay: Replay, name: str) -> None:
     """Software for virtual machines on a Mac mini, guests on an EPYC server, or a name: no sign."""
     inventory = replay(name).inventory
@@ -63,7 +65,12 @@ def test_firmware_of_a_virtual_machine_decides(load: Load, field: str, text: str
 
 @pytest.mark.parametrize(
     ("vendor", "product"),
-    [("Microsoft Corporation", "Surface Pro 4"), ("Oracle Corporation", "SUN SERVER X4-2"), ("Amazon EC2", "c5.metal"), ("Google", "Eve")],
+    [
+        ("Microsoft Corporation", "Surface Pro 4"),
+        ("Oracle Corporation", "SUN SERVER X4-2"),
+        ("Amazon EC2", "c5.metal"),
+        ("Google", "Eve"),
+    ],
 )
 def test_a_vendor_that_also_makes_real_machines_is_no_sign(load: Load, vendor: str, product: str) -> None:
     """The same company sells hardware and virtual machines."""
@@ -118,7 +125,9 @@ def test_nothing_to_look_at_is_unmeasured(replay: Replay) -> None:
 
 def test_a_container_is_told_and_not_punished(load: Load) -> None:
     """Hints about containers are shown apart from those about virtual machines."""
-    report = _changed(load, "thinkpad-ivy-bridge", {"mark:run/.containerenv": "", "proc/1/cgroup": "0::/kubepods/pod1\n"})
+    report = _changed(
+        load, "thinkpad-ivy-bridge", {"mark:run/.containerenv": "", "proc/1/cgroup": "0::/kubepods/pod1\n"}
+    )
     assert check_container(report.inventory).reason == "CONTAINER_HINTED"
     assert check_virtual_machine(report.inventory).verdict == "pass"
 
@@ -127,13 +136,21 @@ def test_a_user_mode_emulator_is_detected(load: Load) -> None:
     """An x86 processor list under an ARM kernel name, or a blank process state, gives it away."""
     cpuinfo = load("epyc-bare-metal")[0].files["proc/cpuinfo"]
     assert check_emulator(_changed(load, "raspberry-pi-4", {"proc/cpuinfo": cpuinfo}).inventory).verdict == "fail"
-    assert check_emulator(_changed(load, "thinkpad-ivy-bridge", {"proc/self/stat": "1 (x) 0 0 0\n"}).inventory).verdict == "fail"
+    assert (
+        check_emulator(_changed(load, "thinkpad-ivy-bridge", {"proc/self/stat": "1 (x) 0 0 0\n"}).inventory).verdict
+        == "fail"
+    )
 
 
 def test_a_missing_vdso_is_a_hint_and_none_on_32_bit_arm(load: Load) -> None:
     """Real 32-bit ARM boards run without one."""
-    assert check_emulator(_changed(load, "thinkpad-ivy-bridge", {}, has_vdso=False).inventory).reason == "EMULATOR_HINTED"
-    assert check_emulator(_changed(load, "raspberry-pi-4", {}, has_vdso=False, machine="armv6l").inventory).verdict == "pass"
+    assert (
+        check_emulator(_changed(load, "thinkpad-ivy-bridge", {}, has_vdso=False).inventory).reason == "EMULATOR_HINTED"
+    )
+    assert (
+        check_emulator(_changed(load, "raspberry-pi-4", {}, has_vdso=False, machine="armv6l").inventory).verdict
+        == "pass"
+    )
 
 
 def test_sign_numbers_and_names_are_unique() -> None:

@@ -57,7 +57,7 @@ def key_pair(number: int) -> KeyPair:
     return KeyPair.from_seed(number.to_bytes(32, "big"))
 
 
-def sample_genesis(rich: Sequence[KeyPair] = (), **params: int | str) -> Genesis:
+def sample_genesis(rich: Sequence[KeyPair] = (), *, treasury: int = 5_000_000, **params: int | str) -> Genesis:
     """Return a genesis with one validator and `RICH` on each account; keywords replace `SMALL_PARAMS`."""
     member = Validator(key_pair(900).account, key_pair(901).public_key, key_pair(902).public_key, bond=10**9)
     values: dict[str, int | str] = {**SMALL_PARAMS, **params}
@@ -68,7 +68,7 @@ def sample_genesis(rich: Sequence[KeyPair] = (), **params: int | str) -> Genesis
         params=Params(**values),  # type: ignore[arg-type]  # checked by Params itself
         validators=encode_set([member]),
         accounts=tuple(sorted((key.account, RICH) for key in rich)),
-        treasury=5_000_000,
+        treasury=treasury,
     )
 
 
@@ -196,8 +196,8 @@ def forged(envelope: Envelope) -> Envelope:
 _ALICE, _BOB = key_pair(1), key_pair(2)
 
 
-def _chain(factory: Factory, **params: int | str) -> LedgerChain:
-    return LedgerChain(factory, sample_genesis([_ALICE, _BOB], **params))
+def _chain(factory: Factory) -> LedgerChain:
+    return LedgerChain(factory, sample_genesis([_ALICE, _BOB]))
 
 
 async def genesis_is_a_function_of_the_genesis_file(factory: Factory) -> None:

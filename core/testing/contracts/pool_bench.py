@@ -35,6 +35,7 @@ from metanode.core.model.validators import Validator, encode_set
 from metanode.core.roles import AccountView, Head, Mempool, Roles, Storage
 from metanode.core.testing.clock import SeededRandomness
 from metanode.core.testing.contracts import running
+from metanode.core.testing.workers import InlineWorkers
 
 GENESIS_HASH = bytes(range(32))
 CHAIN_ID = 7
@@ -155,6 +156,7 @@ class Bench:
             roles=roles,
             clock=self.clock,
             randomness=randomness,
+            workers=InlineWorkers(),
             bus=self.bus,
             health=HealthRegistry(),
             metrics=MetricRegistry(),

@@ -14,6 +14,7 @@ from metanode.plugins.api._shared.messages import bad_request
 NEAR_PATH_CHARS_MAX = 80
 """Longest unknown path for which similar routes are searched: the search costs by length."""
 NEAR_ROUTES_MAX = 3
+"""Similar routes named in a refusal."""
 
 
 class MethodNotAllowed(Rejection):

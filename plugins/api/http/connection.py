@@ -6,18 +6,23 @@ request and `READ_BYTES` beyond it, however many it sends ahead.
 
 from __future__ import annotations
 
+import enum
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import trio
 
+from metanode.core.http import EventStream
 from metanode.core.model.errors import MetanodeError
 from metanode.plugins.api._shared.messages import READ_BYTES, Head, Incoming, Refused, RequestParser
 from metanode.plugins.api._shared.replies import CONTINUE
 from metanode.plugins.api.http.answering import Answer, Answerer, close_events, is_websocket
 from metanode.plugins.api.http.streams import Framing, ServerSentEvents, write_stream
 
+HANDLER_TIMEOUT_S = 30
+"""Longest a handler may take; the client is then told TIMEOUT and the connection ends."""
 BODY_BYTES_PER_S_MIN = 4096
 """Slowest body or reply: a second more is granted for each of these bytes."""
 WRITE_TIMEOUT_S = 20
@@ -42,8 +47,21 @@ class Shared:
     streams: int = 0
 
 
+class _Phase(enum.Enum):
+    """What a connection is at, and so what running out of time means."""
+
+    RESTING = enum.auto()  # nothing is owed: end without a word
+    READING = enum.auto()  # a request came in part: 408
+    ANSWERING = enum.auto()  # a handler works: 504
+    WRITING = enum.auto()  # the client does not read: end, it would not read more
+    STREAMING = enum.auto()  # only the listener ends a stream: say farewell
+
+
 class Connection:
     """Serves one client on an established stream.
+
+    One cancel scope spans the connection and its deadline moves with the phase: a scope for every
+    read, answer and write would cost a third of a small request's time.
 
     :param peer: the client's address.
     """
@@ -54,13 +72,20 @@ class Connection:
         self._shared = shared
         self._parser = shared.new_parser()
         self._started: float | None = None  # when the unfinished request's first byte came
-        self._waiting: trio.CancelScope | None = None  # around what may be cut short on closing
+        self._scope = trio.CancelScope()
+        self._phase = _Phase.RESTING
+        self._framing: Framing = ServerSentEvents()
         self._closing = False
 
     async def serve(self) -> None:
         """Answer requests until either side ends; close the stream.  Never raises but for cancellation."""
         try:
-            if await self._serve():
+            linger = False
+            with self._scope:
+                linger = await self._serve()
+            if self._scope.cancelled_caught:
+                linger = await self._cut()
+            if linger:
                 await self._part()
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             self._shared.log.debug("connection of %s broke: %s", self._peer, error)
@@ -73,7 +98,7 @@ class Connection:
         """Tell a client that it is not served, without reading; close the stream."""
         try:
             with trio.move_on_after(LINGER_S):
-                await self._stream.send_all(self._shared.answerer.refuse(error).data)
+                await self._refuse(error)
                 await self._part()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # it went first
@@ -83,20 +108,18 @@ class Connection:
     def close_soon(self) -> None:
         """End after the answer in work, at once when there is none."""
         self._closing = True
-        if self._waiting is not None:
-            self._waiting.cancel()
+        if self._phase in (_Phase.RESTING, _Phase.STREAMING):
+            self._scope.cancel()
 
     async def _serve(self) -> bool:
         """Return True when the client may not have read its last answer, or may have sent more."""
-        first = True
+        rest_s = self._shared.header_timeout_s
         while not self._closing:
-            data = await self._read(self._shared.header_timeout_s if first else self._shared.idle_timeout_s)
-            if data is None and self._started is not None:
-                await self._refuse(MetanodeError("REQUEST_TIMEOUT", "the request did not arrive in time"))
-                return True
+            self._await_bytes(rest_s)
+            data = bytes(await self._stream.receive_some(READ_BYTES))
             if not data:
                 return False
-            first = False
+            rest_s = self._shared.idle_timeout_s
             completed = False
             for event in self._parser.feed(data):
                 if isinstance(event, Incoming):
@@ -114,30 +137,26 @@ class Connection:
                 self._started = trio.current_time()
         return True
 
-    async def _read(self, idle_s: float) -> bytes | None:
-        """Return what came, empty at the end; None when time ran out or the listener closes."""
+    def _await_bytes(self, rest_s: float) -> None:
+        """Set the deadline of the next read: for a request's arrival, or for the rest between requests."""
         if self._started is None:
-            deadline = trio.current_time() + idle_s
+            self._phase = _Phase.RESTING
+            self._scope.deadline = trio.current_time() + rest_s
         else:
+            self._phase = _Phase.READING
             granted = self._parser.body_received / BODY_BYTES_PER_S_MIN
-            deadline = self._started + self._shared.header_timeout_s + granted
-        with trio.CancelScope(deadline=deadline) as scope:
-            if self._started is None:
-                self._waiting = scope
-            try:
-                return bytes(await self._stream.receive_some(READ_BYTES))
-            finally:
-                self._waiting = None
-        return None
+            self._scope.deadline = self._started + self._shared.header_timeout_s + granted
 
     async def _answer(self, incoming: Incoming) -> bool:
         """Answer one request; False when the connection must end."""
         head = incoming.head
         keep_alive = head.keep_alive and not head.upgrade and not self._closing
+        self._phase = _Phase.ANSWERING
+        self._scope.deadline = trio.current_time() + HANDLER_TIMEOUT_S
         answer = await self._shared.answerer.answer(incoming, self._peer, keep_alive=keep_alive)
         if answer.stream is not None:
             try:
-                await self._write_stream(head, answer)
+                await self._write_stream(head, answer, answer.stream)
             except MetanodeError as error:
                 await self._refuse(error)
             finally:
@@ -146,46 +165,58 @@ class Connection:
         await self._send(answer.data)
         return answer.keep_alive
 
-    async def _write_stream(self, head: Head, answer: Answer) -> None:
-        assert answer.stream is not None, "only streams are written here"
+    async def _write_stream(self, head: Head, answer: Answer, stream: EventStream) -> None:
         if self._shared.streams >= STREAMS_MAX:
             raise MetanodeError("TOO_MANY_CONNECTIONS", f"{STREAMS_MAX} event streams are open already")
-        framing: Framing = ServerSentEvents()
         opening = answer.data
         if is_websocket(head):
             # Imported on use: most nodes never open one.
             from metanode.plugins.api._shared.websocket import WebSocketFraming, accept_websocket
 
             opening = accept_websocket(head, answer.headers, date=self._shared.answerer.date())
-            framing = WebSocketFraming()
+            self._framing = WebSocketFraming()
         self._shared.streams += 1
         try:
-            await self._send(opening)
+            await self._send_event(opening)
             if self._parser.tail:
-                reply, goes_on = framing.receive(self._parser.tail)
-                await self._send(reply)
+                reply, goes_on = self._framing.receive(self._parser.tail)
+                await self._send_event(reply)
                 if not goes_on:
                     return
-            with trio.CancelScope() as self._waiting:
-                await write_stream(answer.stream, framing, self._stream, self._send, self._shared.log)
-            if self._waiting.cancelled_caught:
-                await self._send(framing.farewell())
+            await write_stream(stream, self._framing, self._stream, self._send_event, self._shared.log)
         finally:
-            self._waiting = None
             self._shared.streams -= 1
+
+    async def _send_event(self, data: bytes) -> None:
+        """Write within the deadline of writes; between events there is none."""
+        await self._send(data)
+        self._phase = _Phase.STREAMING
+        self._scope.deadline = math.inf
+        if self._closing:
+            self._scope.cancel()
 
     async def _refuse(self, error: MetanodeError) -> None:
         await self._send(self._shared.answerer.refuse(error).data)
 
     async def _send(self, data: bytes) -> None:
-        """Write all of it.
+        self._phase = _Phase.WRITING
+        self._scope.deadline = trio.current_time() + WRITE_TIMEOUT_S + len(data) / BODY_BYTES_PER_S_MIN
+        await self._stream.send_all(data)
 
-        :raises trio.BrokenResourceError: the client went, or reads too slowly.
-        """
-        with trio.move_on_after(WRITE_TIMEOUT_S + len(data) / BODY_BYTES_PER_S_MIN):
-            await self._stream.send_all(data)
-            return
-        raise trio.BrokenResourceError(f"the client did not take {len(data)} bytes in time")
+    async def _cut(self) -> bool:
+        """Time ran out or the listener closes: say what is due.  True when the client should read it."""
+        phase = self._phase
+        with trio.move_on_after(LINGER_S):
+            if phase is _Phase.READING:
+                await self._refuse(MetanodeError("REQUEST_TIMEOUT", "the request did not arrive in time"))
+            elif phase is _Phase.ANSWERING:
+                await self._refuse(MetanodeError("TIMEOUT", f"no answer within {HANDLER_TIMEOUT_S} s"))
+            elif phase is _Phase.STREAMING:
+                await self._send(self._framing.farewell())
+            else:
+                return False
+            return True
+        return False
 
     async def _part(self) -> None:
         """Say that nothing follows and let the client read what was sent."""

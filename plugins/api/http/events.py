@@ -18,6 +18,7 @@ from metanode.plugins.api._shared.messages import bad_request
 QUEUED_MAX = 256
 """Events that wait for one client; beyond it the oldest are dropped and counted."""
 TYPES_MAX = 32
+"""Event names in one `?types=`."""
 
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 

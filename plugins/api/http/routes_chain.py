@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
-
-import trio
 
 from metanode.core.hooks import PluginContext
 from metanode.core.http import Request, Response, Route
@@ -22,6 +21,7 @@ from metanode.plugins.api._shared.fields import code_name, flag, hash_of, ok
 from metanode.plugins.api.http.validator_sets import validator_set
 
 HEIGHT_DIGITS_MAX = 19
+"""Digits of a height that are read as a number."""
 
 
 class ChainRoutes:
@@ -42,10 +42,9 @@ class ChainRoutes:
         """Decoded, or as the bytes that others hash and verify."""
         height = self._height(request.params["height"])
         record = await self._record(height)
-        # Another thread: decoding a full block takes longer than other requests should wait.
-        if flag(request.query, "raw"):
-            return ok(**await trio.to_thread.run_sync(_raw, record))
-        return ok(**await trio.to_thread.run_sync(_decoded, record))
+        shown = _raw if flag(request.query, "raw") else _decoded
+        # Decoding a full block takes longer than other requests should wait.
+        return ok(**await self._context.workers.run(partial(shown, record)))
 
     async def envelope(self, request: Request) -> Response:
         """The pool is asked first: what leaves it was made durable before."""
@@ -87,9 +86,8 @@ class ChainRoutes:
         height, index = found
         record = await self._record(height)
         certifying = validator_set(self._context, decode_header(record.block.header).validator_set_hash)
-        bundle = await trio.to_thread.run_sync(
-            receipt_bundle, self._context.genesis.hash, certifying, record, index
-        )
+        work = partial(receipt_bundle, self._context.genesis.hash, certifying, record, index)
+        bundle = await self._context.workers.run(work)
         return Response(200, bundle.encode(), content_type="application/cbor")
 
     def _height(self, text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 
 import trio
 
@@ -39,6 +40,7 @@ class SoloConsensus:
         roles = context.roles
         self._context = context
         self._params = context.genesis.params
+        self._workers = context.workers
         self._chain = Chain(context.genesis, roles.storage, roles.ledger, roles.mempool, context.bus, context.log)
         self._wal = None if context.data_dir is None else WriteAheadLog(context.data_dir / "wal")
         self._state = machine.State(height=1)
@@ -107,7 +109,7 @@ class SoloConsensus:
         fields = self._chain.fields(self._context.clock.now_ms(), proposer_index=0)
         alpha = leader.alpha(self._chain.head.beta, height)
         proof = ecvrf.prove(self._context.identity.vrf.seed, alpha)
-        proposal = await trio.to_thread.run_sync(self._chain.assemble, fields, candidates, proof)
+        proposal = await self._workers.run(partial(self._chain.assemble, fields, candidates, proof))
         self._proposal = proposal
         self._events.append(machine.ProposalBuilt(height, proposal.header_hash))
 
@@ -117,7 +119,7 @@ class SoloConsensus:
             record = encode(
                 [RECORD_PROMISE, self._context.identity.consensus.public_key, promised, self._proposal.block.encode()]
             )
-            await trio.to_thread.run_sync(self._wal.append, record)
+            await self._workers.run(partial(self._wal.append, record))
         self._events.append(machine.PromisePersisted(height, promised))
 
     async def _certify_and_store(self, height: int, promised: bytes) -> None:
@@ -132,14 +134,14 @@ class SoloConsensus:
             await self._chain.commit(proposal, certificate)
         self._proposal = None
         if self._wal is not None:
-            await trio.to_thread.run_sync(self._wal.compact, [])
+            await self._workers.run(partial(self._wal.compact, []))
         self._events.append(machine.BlockStored(height))
 
     async def _recover_promise(self) -> None:
         """Finish the block that the log promised and storage lacks, byte for byte."""
         if self._wal is None:
             return
-        records = await trio.to_thread.run_sync(self._wal.open)
+        records = await self._workers.run(self._wal.open)
         if not records:
             return
         # One promise a height, heights rising: only the last one can be ahead of storage.
@@ -155,7 +157,7 @@ class SoloConsensus:
                 "STORAGE_CORRUPT",
                 f"the consensus log promises block {height} but storage ends at {head.height}: blocks are lost",
             )
-        self._proposal = await trio.to_thread.run_sync(self._chain.check, block)
+        self._proposal = await self._workers.run(partial(self._chain.check, block))
         self._context.log.info("finishing promised block height=%d hash=%s", height, promised.hex())
         self._events.append(machine.PromiseRecovered(height, promised))
 

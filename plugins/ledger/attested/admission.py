@@ -58,7 +58,8 @@ def _check_cheaply(place: Place, state: LedgerState, envelope: Envelope) -> obje
         case Transfer():
             transfer.check(state, envelope.sender, body)
         case MachineCommit():
-            machines.check_commit(place, state, envelope.sender, body)
+            machines.check_cap(place, state, envelope.sender)
+            machines.check_commit(state, body)
     return body
 
 

@@ -156,6 +156,10 @@ def _run(
     validity.check_nonce(account, envelope)
     key = validity.key_of(account, envelope)
     validity.check_fee_payable(account, envelope)
+    if isinstance(body, MachineCommit):
+        # Above the cap it is dropped, not kept waiting: a commit that waits for the next epoch would
+        # hold up every later nonce of its sponsor.
+        machines.check_cap(place, state, envelope.sender)
     _check_signature(verdicts, envelope, key)
 
     charged = replace(account, balance=account.balance - envelope.fee, nonce=account.nonce + 1, public_key=key)

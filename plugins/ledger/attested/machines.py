@@ -40,22 +40,26 @@ def commits_this_epoch(place: Place, state: LedgerState, sponsor: bytes) -> int:
     return count.commits if count is not None and count.epoch == place.epoch else 0
 
 
-def check_commit(place: Place, state: LedgerState, sponsor: bytes, body: MachineCommit) -> None:
-    """Check a commit.
+def check_cap(place: Place, state: LedgerState, sponsor: bytes) -> None:
+    """Check that a sponsor may commit one more machine; a commit above the cap may not stand in the block.
 
-    :raises Rejection: SPONSOR_CAP, SEAL_TAKEN.
+    :raises Rejection: SPONSOR_CAP.
     """
     cap = place.rules.params.machines_per_sponsor_epoch
     if commits_this_epoch(place, state, sponsor) >= cap:
         raise Rejection("SPONSOR_CAP", f"{to_bech32m(sponsor)} committed {cap} machines in epoch {place.epoch}")
+
+
+def check_commit(state: LedgerState, body: MachineCommit) -> None:
+    """Check a commit that is within its sponsor's cap; raises Rejection SEAL_TAKEN."""
     if state.seal(body.commit) is not None:
         raise Rejection("SEAL_TAKEN", f"commit {body.commit.hex()} waits for its reveal")
 
 
 def apply_commit(state: LedgerState, slip: Slip, body: MachineCommit) -> Events:
     """Apply a commit; raises as `check_commit`, having changed nothing."""
+    check_commit(state, body)
     place = slip.place
-    check_commit(place, state, slip.sender, body)
     state.put_seal(body.commit, Seal(place.height, slip.position, slip.sender))
     commits = commits_this_epoch(place, state, slip.sender) + 1
     state.put_sponsor_count(slip.sender, SponsorCount(place.epoch, commits))

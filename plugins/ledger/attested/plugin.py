@@ -24,6 +24,6 @@ def register_routes(context: PluginContext) -> Sequence[Route]:
     """Answer the hook with the miner's routes and the read-only ones."""
     ledger = context.roles.ledger
     assert isinstance(ledger, AttestedLedger), "only the active ledger plugin is asked for its routes"
-    records = Records(context.roles.storage, ledger.rules)
+    records = Records(context.roles.storage, ledger.rules, context.workers)
     parts = (AttestRoutes(context, ledger, records), ViewRoutes(context, ledger, records))
     return [route for part in parts for route in part.routes()]

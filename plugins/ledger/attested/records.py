@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
-
-import trio
 
 from metanode.core.model import kinds
 from metanode.core.model.bodies import MachineRecord, decode_machine_record, decode_machine_reveal
@@ -13,6 +12,7 @@ from metanode.core.model.envelope import decode_envelope
 from metanode.core.model.params import network_params
 from metanode.core.model.receipt import Receipt, decode_receipt
 from metanode.core.roles import BlockRecord, Storage
+from metanode.core.workers import Workers
 from metanode.fingerprint.scoring import Policy, Score
 from metanode.plugins.ledger.attested.entries import Machine
 from metanode.plugins.ledger.attested.machines import score_record
@@ -38,8 +38,9 @@ class Known:
 class Records:
     """Reads machine records back from storage."""
 
-    def __init__(self, storage: Storage, rules: Rules) -> None:
+    def __init__(self, storage: Storage, rules: Rules, workers: Workers) -> None:
         self._storage = storage
+        self._workers = workers
         self._rules = rules
         self._mainnet = mainnet_policy()
         self._known: Lru[int, Known] = Lru(RECORDS_MAX)
@@ -51,7 +52,7 @@ class Records:
             block = await self._storage.block(machine.record_height)
             if block is not None:
                 # Another thread: the reveal may stand behind thousands of envelopes.
-                known = await trio.to_thread.run_sync(self._find, block, machine.machine_key)
+                known = await self._workers.run(partial(self._find, block, machine.machine_key))
             if known is not None:
                 self._known.put(index, known)
         return known

@@ -9,7 +9,7 @@ from typing import Any
 
 from metanode.core.hooks import PluginContext
 from metanode.core.http import Request, Response, Route, json_response
-from metanode.core.model import decimal_json, kinds
+from metanode.core.model import kinds
 from metanode.core.model.accounts import account_id, to_bech32m
 from metanode.core.model.bodies import (
     Attest,
@@ -31,6 +31,7 @@ from metanode.fingerprint.multipliers import load_table
 from metanode.fingerprint.samples import decode_samples, judge
 from metanode.plugins.ledger.attested import attest, challenges, machines, replies, validity
 from metanode.plugins.ledger.attested.entries import Machine
+from metanode.plugins.ledger.attested.fields import hex_bytes, texts_of
 from metanode.plugins.ledger.attested.ledger import AttestedLedger
 from metanode.plugins.ledger.attested.records import Records
 from metanode.plugins.ledger.attested.rules import next_place
@@ -59,7 +60,7 @@ class AttestRoutes:
 
     async def challenge(self, request: Request) -> Response:
         """Any node may issue it and any validator checks it: nothing is remembered here."""
-        body = _body(request, ("machine_key",))
+        body = texts_of(request.body, ("machine_key",))
         machine_key = hex_bytes(body["machine_key"], "machine_key", PUBLIC_KEY_BYTES)
         head, rules = self._head, self._rules
         state = LedgerState(head.state)
@@ -92,7 +93,7 @@ class AttestRoutes:
 
     async def submit(self, request: Request) -> Response:
         """202: it waits for a block; 200: it is final."""
-        body = _body(request, PARTS)
+        body = texts_of(request.body, PARTS)
         if len(body) != 1:
             raise Rejection("BAD_SHAPE", f"body with keys {sorted(body)}", f"exactly one of {', '.join(PARTS)}")
         ((part, text),) = body.items()
@@ -248,28 +249,3 @@ class AttestRoutes:
             **replies.standing_json(self._rules, machine, epoch),
             **replies.evidence_json(known, checks),
         }
-
-
-def _body(request: Request, keys: tuple[str, ...]) -> dict[str, str]:
-    value = decimal_json.loads(request.body)
-    if not isinstance(value, dict) or not value or not set(value) <= set(keys):
-        raise Rejection("BAD_SHAPE", "the request body has other keys", f"a JSON object with {' or '.join(keys)}")
-    texts: dict[str, str] = {}
-    for key, text in value.items():
-        if not isinstance(text, str):
-            raise Rejection("BAD_SHAPE", f"{key} is not a JSON string", "hex digits")
-        texts[key] = text
-    return texts
-
-
-def hex_bytes(text: str, what: str, size: int | None = None) -> bytes:
-    """Return the bytes of a hex text.
-
-    :raises Rejection: BAD_HEX, other characters or another length than `size` bytes.
-    """
-    expected = "hex digits, two per byte" if size is None else f"{2 * size} hex digits"
-    if not text or not set(text) <= set("0123456789abcdefABCDEF") or len(text) % 2:
-        raise Rejection("BAD_HEX", f"{what} {text[:40]!r}", expected)
-    if size is not None and len(text) != 2 * size:
-        raise Rejection("BAD_HEX", f"{what} of {len(text)} digits", expected)
-    return bytes.fromhex(text)

@@ -13,16 +13,12 @@ from metanode.core.model.errors import Rejection
 from metanode.core.model.limits import PUBLIC_KEY_BYTES, UINT_MAX
 from metanode.core.roles import Head
 from metanode.plugins.ledger.attested import replies
+from metanode.plugins.ledger.attested.fields import OFFSET_MAX, hex_bytes, page_of, whole_number
 from metanode.plugins.ledger.attested.ledger import AttestedLedger
 from metanode.plugins.ledger.attested.records import Records
-from metanode.plugins.ledger.attested.routes import hex_bytes
 from metanode.plugins.ledger.attested.state import LedgerState
 from metanode.plugins.ledger.attested.tables import Global
 
-LIMIT_DEFAULT = 50
-LIMIT_MAX = 500
-"""Entries of one answer."""
-OFFSET_MAX = 1_000_000
 INDEX_DIGITS_MAX = 12
 """A longer run of digits is no machine index."""
 
@@ -46,7 +42,7 @@ class ViewRoutes:
 
     async def miners(self, request: Request) -> Response:
         """Return a page of the view `miners`."""
-        limit, offset = _page(request.query)
+        limit, offset = page_of(request.query)
         rows = await self._context.roles.storage.rows("miners", where={}, limit=limit, offset=offset)
         shown = [
             {
@@ -70,7 +66,7 @@ class ViewRoutes:
 
     async def epochs(self, request: Request) -> Response:
         """Return the running epoch and a page of the view `epochs`."""
-        limit, offset = _page(request.query)
+        limit, offset = page_of(request.query)
         rows = await self._context.roles.storage.rows("epochs", where={}, limit=limit, offset=offset)
         settled = [_epoch_json(row) for row in rows]
         page = {"limit": limit, "offset": offset, "epochs": settled}
@@ -80,7 +76,7 @@ class ViewRoutes:
         """Return one epoch; rewards are paged by block of the settlement, then by limit and offset."""
         text = request.params["epoch"]
         running = self._running()
-        epoch = _whole(text, "epoch", UINT_MAX >> 1) if text != "running" else running["epoch"]
+        epoch = whole_number(text, "epoch", UINT_MAX >> 1) if text != "running" else running["epoch"]
         if epoch == running["epoch"]:
             return json_response({"ok": True, **running, "rewards": []})
         storage = self._context.roles.storage
@@ -89,8 +85,8 @@ class ViewRoutes:
             why = "has not begun" if epoch > running["epoch"] else "held no block, so nothing was settled"
             raise Rejection("NOT_FOUND", f"epoch {epoch} {why}", f"an epoch up to {running['epoch']} that held a block")
         # A row tells the height of its newest page: pages lie in consecutive blocks.
-        limit, offset = _page(request.query)
-        page = _whole(request.query.get("page", "0"), "page", OFFSET_MAX)
+        limit, offset = page_of(request.query)
+        page = whole_number(request.query.get("page", "0"), "page", OFFSET_MAX)
         rewards: list[dict[str, Any]] = []
         height = rows[0]["settled_height"] - page
         if height > 0:
@@ -152,14 +148,3 @@ def _reward_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "owner": row["receiver"],
         "amount": amount_json(row["amount"]),
     }
-
-
-def _page(query: Mapping[str, str]) -> tuple[int, int]:
-    limit = _whole(query.get("limit", str(LIMIT_DEFAULT)), "limit", LIMIT_MAX)
-    return limit, _whole(query.get("offset", "0"), "offset", OFFSET_MAX)
-
-
-def _whole(text: str, what: str, maximum: int) -> int:
-    if len(text) > 20 or not (text.isascii() and text.isdigit()) or int(text) > maximum:
-        raise Rejection("BAD_REQUEST", f"{what}={text[:40]!r}", f"a whole number from 0 to {maximum}")
-    return int(text)

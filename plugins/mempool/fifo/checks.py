@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
 from metanode.core.model.envelope import Envelope
 from metanode.core.model.errors import MetanodeError
 from metanode.core.roles import Head, Ledger
+from metanode.core.workers import Workers
 
 BATCH_ENVELOPES_MAX = 100
 """Envelopes checked in one call: long enough to be worth a thread, short enough to wait for."""
@@ -25,11 +27,11 @@ class _Ticket:
 class CheckQueue:
     """Runs `Ledger.check` in one worker thread at a time."""
 
-    def __init__(self, ledger: Callable[[], Ledger]) -> None:
+    def __init__(self, ledger: Callable[[], Ledger], workers: Workers) -> None:
         self._ledger = ledger
+        self._workers = workers
         self._turn = trio.Lock()
         self._queue: deque[_Ticket] = deque()
-        self._threads = trio.CapacityLimiter(1)
 
     async def check(self, head: Callable[[], Head], envelopes: Sequence[Envelope]) -> list[MetanodeError | None]:
         """Check at most BATCH_ENVELOPES_MAX envelopes on top of the head of the moment the check begins."""
@@ -52,7 +54,7 @@ class CheckQueue:
                 break
             group.append(ticket)
             batch += ticket.envelopes
-        errors = await trio.to_thread.run_sync(self._ledger().check, head, batch, limiter=self._threads)
+        errors = await self._workers.run(partial(self._ledger().check, head, batch))
         for ticket in group:
             count = len(ticket.envelopes)
             ticket.errors, errors = errors[:count], errors[count:]

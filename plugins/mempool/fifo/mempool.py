@@ -38,7 +38,7 @@ class FifoMempool:
         self._pool = Pool(entries_max=settings["entries_max"], bytes_max=settings["bytes_max_mib"] << 20)
         self._ttl_s: int = settings["ttl_s"]
         self._sources = SourceLimiter(settings["requests_per_minute"], exempt=settings["exempt_sources"])
-        self._checks = CheckQueue(lambda: context.roles.ledger)
+        self._checks = CheckQueue(lambda: context.roles.ledger, context.workers)
         self._head: Head | None = None
         self._to_drop: list[bytes] = []
         self._drops_wait = trio.Event()

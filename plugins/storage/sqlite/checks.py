@@ -10,6 +10,8 @@ from metanode.core.model.errors import StorageError
 from metanode.plugins.storage.sqlite.failures import corrupt
 from metanode.plugins.storage.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 
+MAGIC = b"SQLite format 3\x00"
+"""How every database begins."""
 CHECK_BYTES_MAX = 64 << 20
 """Up to this size the whole structure is checked at every start (about 0.2 s)."""
 CHECK_BYTES_MAX_UNCLEAN = 1 << 30
@@ -19,7 +21,7 @@ CHECKED_TABLES = ("meta", "state", "pending")
 
 
 def check_size(path: Path) -> None:
-    """Refuse a file that ends inside a page: SQLite would fill the missing bytes with zeros.
+    """Refuse a file that does not begin as a database or ends inside a page, which SQLite would pad with zeros.
 
     Only when no log stands beside it: the log repairs a page that a crash left half written.
     Call before any connection: closing another descriptor of the file would drop SQLite's locks.
@@ -31,6 +33,8 @@ def check_size(path: Path) -> None:
         return
     with path.open("rb") as file:
         head = file.read(18)
+    if not head.startswith(MAGIC):
+        raise corrupt(path, "is not a database: it does not begin as one")
     page_bytes = int.from_bytes(head[16:18], "big")
     page_bytes = 65536 if page_bytes == 1 else page_bytes  # how the file format writes 65536
     size = path.stat().st_size

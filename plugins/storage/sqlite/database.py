@@ -81,7 +81,7 @@ class Database:
         self._opened: list[sqlite3.Connection] = []
         try:
             ensure_database(path, genesis_hash)
-            with translated(path):
+            with translated(path, opening=True):
                 check_size(path)
                 self._writer = self._connect("rw", options.cache_mib * 1024)
                 self._writer.execute("PRAGMA synchronous = FULL")

@@ -36,15 +36,16 @@ _FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPE
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translated(path: Path, *, opening: bool = False) -> Iterator[None]:
     """Raise what SQLite or the system refuses inside the block as a `StorageError` about `path`.
 
-    A failure that is neither the disk's nor the file's (a wrong statement) is our mistake and passes unchanged.
+    A failure that is neither the disk's nor the file's (a wrong statement) is our mistake and passes
+    unchanged.  While opening, the same statements have worked on every sound file: there it is the file's.
     """
     try:
         yield
     except sqlite3.Error as error:
-        code = _code_of(error)
+        code = _code_of(error) or ("STORAGE_CORRUPT" if opening else None)
         if code is None:
             raise
         raise StorageError(code, f"{path}: {' '.join(str(error).split())}", _cure(code, path)) from error

@@ -32,4 +32,4 @@ def provide_storage(context: PluginContext) -> Storage:
         wal_autocheckpoint_pages=settings["wal_autocheckpoint_pages"],
         read_threads=settings["read_threads"],
     )
-    return SqliteStorage(path, options, log=context.log)
+    return SqliteStorage(path, options, workers=context.workers, log=context.log)

@@ -22,6 +22,7 @@ import trio
 from metanode.core.model.errors import StorageError
 from metanode.core.model.header import decode_header
 from metanode.core.roles import BlockCommit, BlockRecord, Row
+from metanode.core.workers import Workers
 from metanode.plugins.storage._shared.views import check_query
 from metanode.plugins.storage.sqlite import queries
 from metanode.plugins.storage.sqlite.database import Database, DropPending, Job, Options, Probe, SavePending
@@ -44,9 +45,10 @@ class _Ticket:
 class SqliteStorage:
     """The chain in one SQLite file."""
 
-    def __init__(self, path: Path, options: Options, *, log: logging.Logger) -> None:
+    def __init__(self, path: Path, options: Options, *, workers: Workers, log: logging.Logger) -> None:
         self.path = path
         self._options = options
+        self._workers = workers
         self._log = log
         self._database: Database | None = None
         self._turn = trio.Lock()
@@ -66,9 +68,12 @@ class SqliteStorage:
         """Open and check the file; see `roles.Storage.open`."""
         if self._database is not None:
             raise StorageError("STORAGE_LOCKED", f"{self.path} is open already")
-        self._database = await self._in_writer(
-            partial(Database, self.path, genesis_hash, self._options, self._log)
-        )
+        self._database = await self._in_writer(partial(Database, self.path, genesis_hash, self._options, self._log))
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        except trio.Cancelled:
+            await self.aclose()  # nobody will call `run` any more
+            raise
 
     async def aclose(self) -> None:
         """Finish what was begun and close the file.  Bounded by the transactions under way; no effect when closed."""
@@ -176,11 +181,11 @@ class SqliteStorage:
     async def _in_writer(self, work: Callable[[], T]) -> T:
         # What was begun is finished: a half-known outcome would be worse than a late cancellation.
         with trio.CancelScope(shield=True):
-            return await trio.to_thread.run_sync(work, limiter=self._write_threads)
+            return await self._workers.run(work, limiter=self._write_threads)
         raise AssertionError("a scope that nobody cancels swallowed an exception")
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        return await trio.to_thread.run_sync(self._opened().read, query, limiter=self._read_threads)
+        return await self._workers.run(partial(self._opened().read, query), limiter=self._read_threads)
 
     def _opened(self) -> Database:
         if self._database is None:

@@ -22,11 +22,11 @@ from metanode.core.http import Route
 from metanode.core.identity import Identity
 from metanode.core.manifests import read_manifest
 from metanode.core.metrics import MetricRegistry
-from metanode.core.model import codec
+from metanode.core.model import codec, ecvrf, leader
 from metanode.core.model.block import Block, envelope_ids, receipts_root, tx_root
 from metanode.core.model.bodies import Transfer
 from metanode.core.model.envelope import Envelope, build_envelope, decode_envelope
-from metanode.core.model.errors import Rejection
+from metanode.core.model.errors import MetanodeError
 from metanode.core.model.genesis import Genesis, network_params
 from metanode.core.model.header import Header, Roots, header_hash
 from metanode.core.model.receipt import Receipt
@@ -35,6 +35,7 @@ from metanode.core.model.validators import Validator, encode_set, set_hash
 from metanode.core.model.vote import Certificate, VoteType, vote_digest
 from metanode.core.roles import AccountView, Admission, BlockRecord, Head, Roles
 from metanode.core.testing.clock import SeededRandomness, VirtualClock
+from metanode.core.testing.workers import InlineWorkers
 from metanode.plugins.api._shared.messages import RequestParser
 from metanode.plugins.api._shared.parser_h11 import H11Parser
 from metanode.plugins.api._shared.parser_httptools import HttptoolsParser
@@ -88,7 +89,7 @@ class Client:
         return await self.reply(with_body=method != "HEAD")
 
     async def get(self, target: str, **headers: str) -> Reply:
-        return await self.request("GET", target, **headers)
+        return await self.request("GET", target, b"", **headers)
 
     async def post(self, target: str, value: Any) -> Reply:
         return await self.request("POST", target, json.dumps(value).encode())
@@ -208,7 +209,8 @@ class Doubles:
         if entry is None:
             return AccountView(account, 0, 0, b"")
         balance, nonce, key = codec.expect_list(codec.decode(entry), "account", size=3)
-        return AccountView(account, codec.expect_uint(balance, ""), codec.expect_uint(nonce, ""), codec.expect_bytes(key, ""))
+        numbers = codec.expect_uint(balance, "balance"), codec.expect_uint(nonce, "nonce")
+        return AccountView(account, *numbers, codec.expect_bytes(key, "key"))
 
     def genesis_validator_set(self) -> bytes:
         return self.genesis.validators
@@ -225,7 +227,7 @@ class Doubles:
                     envelope = decode_envelope(data)
                     answer = Admission(envelope.id, None, known=envelope.id in self.waiting)
                     self.waiting[envelope.id] = envelope
-                except Rejection as error:
+                except MetanodeError as error:
                     answer = Admission(None, error)
             results.append(answer)
         return results
@@ -257,7 +259,8 @@ class Doubles:
     def start(self) -> None:
         state = StateMap.from_entries([(b"\x07", codec.encode([self.genesis.validators]))])
         state = state.update({b"\x01" + account: codec.encode([b, 0, b""]) for account, b in self.genesis.accounts})
-        self.head = Head(0, self.genesis.hash, self.genesis.genesis_ms, bytes(64), state, None, None, self)
+        beta = leader.beta_zero(self.genesis.hash)
+        self.head = Head(0, self.genesis.hash, self.genesis.genesis_ms, beta, state, None, None, self)
 
     def at(self, height: int) -> tuple[bytes, int] | None:
         return None
@@ -271,10 +274,11 @@ class Doubles:
         before = self.account(state, sender.account)
         spent = codec.encode([before.balance - 10_005 * len(raw), before.nonce + len(raw), sender.public_key])
         state = state.update({b"\x01" + sender.account: spent})
-        receipts = [
-            Receipt(envelope_id, 0, 10_000, ((1, sender.account, bytes(20), 5),)).encode() for envelope_id in envelope_ids(raw)
-        ]
+        events = ((1, sender.account, bytes(20), 5),)
+        receipts = [Receipt(envelope_id, 0, 10_000, events).encode() for envelope_id in envelope_ids(raw)]
         members = set_hash(self.genesis.validators)
+        alpha = leader.alpha(parent.beta, parent.height + 1)
+        proof = ecvrf.prove(self.identity.vrf.seed, alpha)
         header = Header(
             version=1,
             chain_id=self.genesis.chain_id,
@@ -286,7 +290,7 @@ class Doubles:
             validator_set_hash=members,
             next_validator_set_hash=members,
             params_hash=self.genesis.params_hash,
-            vrf_proof=bytes(80),
+            vrf_proof=proof,
         )
         identity = header_hash(header.encode())
         digest = vote_digest(self.genesis.hash, header.height, 0, VoteType.COMMIT, identity)
@@ -299,6 +303,7 @@ class Doubles:
             height=header.height,
             header_hash=identity,
             time_ms=header.time_ms,
+            beta=ecvrf.proof_to_hash(proof),
             state=state,
             header=header,
             certificate=certificate,
@@ -361,6 +366,7 @@ def context_of(doubles: Doubles) -> Callable[..., PluginContext]:
             roles=roles,
             clock=VirtualClock(),
             randomness=SeededRandomness(7),
+            workers=InlineWorkers(),
             bus=Bus(),
             health=HealthRegistry(),
             metrics=MetricRegistry(),

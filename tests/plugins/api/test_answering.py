@@ -52,7 +52,13 @@ async def test_an_exception_is_logged_under_its_plugins_name_and_answered(
 
 @pytest.mark.parametrize(
     "value",
-    [None, "text", Response(200, b"", headers=(("X", "a\r\nSet-Cookie: b"),)), Response(204, b"body"), Response(999, b"")],
+    [
+        None,
+        "text",
+        Response(200, b"", headers=(("X", "a\r\nSet-Cookie: b"),)),
+        Response(204, b"body"),
+        Response(999, b""),
+    ],
 )
 async def test_an_answer_that_is_none_is_the_handlers_mistake(
     serve: Any, value: Any, caplog: pytest.LogCaptureFixture

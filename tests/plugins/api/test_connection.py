@@ -12,8 +12,14 @@ import trio.testing
 from metanode.core.http import Request, Response, Route, json_response
 from metanode.plugins.api._shared.router import Router
 from metanode.plugins.api._shared.sources import Origins, Sources
-from metanode.plugins.api.http.answering import HANDLER_TIMEOUT_S, Answerer
-from metanode.plugins.api.http.connection import LINGER_BYTES_MAX, WRITE_TIMEOUT_S, Connection, Shared
+from metanode.plugins.api.http.answering import Answerer
+from metanode.plugins.api.http.connection import (
+    HANDLER_TIMEOUT_S,
+    LINGER_BYTES_MAX,
+    WRITE_TIMEOUT_S,
+    Connection,
+    Shared,
+)
 from metanode.plugins.api.http.signing import ReplySigner
 
 GET = b"GET /echo HTTP/1.1\r\nHost: node\r\n\r\n"
@@ -49,7 +55,7 @@ async def test_requests_sent_ahead_are_answered_in_order(serve: Any) -> None:
         return await echo(request)
 
     async with serve(*ECHO, Route("GET", "/slow", slow, "waits")) as server, server.connect() as client:
-        await client.send(GET.replace(b"/echo", b"/slow?n=0") + b"".join(GET.replace(b"echo", b"echo?n=%d" % n) for n in (1, 2)))
+        await client.send(b"".join(GET.replace(b"/echo", path) for path in (b"/slow?n=0", b"/echo?n=1", b"/echo?n=2")))
         await trio.testing.wait_all_tasks_blocked()
         gate.set()
         assert [(await client.reply()).json["query"]["n"] for _ in range(3)] == ["0", "1", "2"]
@@ -96,7 +102,7 @@ async def test_a_client_that_waits_for_leave_gets_it(serve: Any) -> None:
     ("data", "status", "code"),
     [
         (b"nonsense\r\n\r\n", 400, "BAD_REQUEST"),
-        (b"POST /echo HTTP/1.1\r\nHost: n\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "BAD_REQUEST"),
+        (b"POST / HTTP/1.1\r\nHost: n\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "BAD_REQUEST"),
         (b"GET /echo?a=1&a=2 HTTP/1.1\r\nHost: n\r\n\r\n", 400, "BAD_REQUEST"),
         (b"GET /echo?" + b"a&" * 40 + b" HTTP/1.1\r\nHost: n\r\n\r\n", 400, "BAD_REQUEST"),
         (b"GET /echo?a=%ff HTTP/1.1\r\nHost: n\r\n\r\n", 400, "BAD_REQUEST"),
@@ -158,18 +164,11 @@ async def test_a_client_that_drips_its_headers_is_cut(attach: Any, autojump_cloc
     """Slowloris: a byte a second holds a connection for ten seconds, not for ever."""
     async with trio.open_nursery() as nursery:
         client = attach(nursery)
-        started = trio.current_time()
-        with pytest.raises(trio.BrokenResourceError):
-            for byte in GET + b"x" * 1000:
-                await client.send(bytes([byte]))
-                await trio.sleep(1)
-                if trio.current_time() - started > 12:
-                    break
-            await client.send(b"still there?")
-            await trio.sleep(2)
-            await client.send(b"still there?")
+        nursery.start_soon(_drip, client, GET + b"x" * 1000)
         assert (await client.reply()).json["code"] == "REQUEST_TIMEOUT"
+        assert 10 <= trio.current_time() < 11
         assert await client.at_end()
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_slow_body_gets_time_by_its_size(attach: Any, autojump_clock: Any) -> None:
@@ -183,16 +182,16 @@ async def test_a_slow_body_gets_time_by_its_size(attach: Any, autojump_clock: An
         assert (await client.reply()).status == 200
         started = trio.current_time()
         await client.send(b"POST /echo HTTP/1.1\r\nHost: n\r\nContent-Length: 200000\r\n\r\n")
-        nursery.start_soon(_drip, client)
+        nursery.start_soon(_drip, client, bytes(200_000))
         assert (await client.reply()).status == 408
         assert 10 <= trio.current_time() - started < 11
         nursery.cancel_scope.cancel()
 
 
-async def _drip(client: Any) -> None:
-    while True:
+async def _drip(client: Any, data: bytes) -> None:
+    for byte in data:
+        await client.send(bytes([byte]))
         await trio.sleep(1)
-        await client.send(b"a")
 
 
 async def test_a_connection_without_requests_ends(attach: Any, autojump_clock: Any) -> None:
@@ -250,17 +249,19 @@ async def test_the_rest_of_a_refused_request_is_dropped_up_to_a_bound(attach: An
         client = attach(nursery)
         await client.send(b"nonsense\r\n\r\n")
         sent = 0
-        with pytest.raises(trio.BrokenResourceError):
+        try:
             while sent < 100 * LINGER_BYTES_MAX:
                 await client.send(bytes(9000))
                 sent += 9000
                 await trio.testing.wait_all_tasks_blocked()
+        except trio.BrokenResourceError:
+            pass  # the server had enough
         assert sent <= LINGER_BYTES_MAX + 60_000
         assert (await client.reply()).status == 400
 
 
 async def test_a_handler_that_hangs_is_answered_for(attach: Any, autojump_clock: Any) -> None:
-    """The client learns TIMEOUT and may use the connection again."""
+    """The client learns TIMEOUT; what the handler still did is unknown, so the connection ends."""
 
     async def hang(request: Request) -> Response:
         await trio.sleep_forever()
@@ -272,8 +273,7 @@ async def test_a_handler_that_hangs_is_answered_for(attach: Any, autojump_clock:
         reply = await client.get("/hang")
         assert (reply.status, reply.json["code"]) == (504, "TIMEOUT")
         assert trio.current_time() - started == HANDLER_TIMEOUT_S
-        assert (await client.get("/echo")).status == 200
-        nursery.cancel_scope.cancel()
+        assert await client.at_end()
 
 
 async def test_a_client_that_leaves_in_the_middle_harms_nothing(attach: Any) -> None:

@@ -158,13 +158,17 @@ async def test_a_stream_ends_when_its_source_or_the_listener_does(serve: Any) ->
         await next_event(client)
         server.context.bus.close()
         assert await client.at_end()
-    async with serve() as server:
-        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+    async with trio.open_nursery() as nursery, serve() as server:
+        await nursery.start(_read_to_the_end, server.port)
+
+
+async def _read_to_the_end(port: int, *, task_status: trio.TaskStatus[None]) -> None:
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
         await stream.send_all(b"GET /v1/events HTTP/1.1\r\nHost: n\r\n\r\n")
         assert b"200 OK" in await stream.receive_some()
-    while await stream.receive_some():
-        pass
-    await stream.aclose()
+        task_status.started()
+        while await stream.receive_some():
+            pass
 
 
 async def test_head_of_a_stream_is_its_head_alone(serve: Any) -> None:
@@ -256,22 +260,24 @@ async def test_a_broken_frame_ends_a_websocket_with_its_code(serve: Any) -> None
     assert not server.context.bus._subscriptions
 
 
-async def test_a_websocket_is_pinged_in_silence_and_told_the_end(serve: Any, mock_clock: Any) -> None:
+async def test_a_websocket_is_pinged_in_silence_and_told_the_end(serve: Any, client_of: Any, mock_clock: Any) -> None:
     """1001: the node goes away."""
-    async with serve() as server:
+    async with trio.open_nursery() as nursery, serve() as server:
         stream = await trio.open_tcp_stream("127.0.0.1", server.port)
-        async with server.connect() as other:
-            client = type(other)(stream)
-        socket = Socket(client)
+        socket = Socket(client_of(stream))
         await socket.open()
         await socket.message()
         await trio.testing.wait_all_tasks_blocked()
         mock_clock.jump(streams.HEARTBEAT_S)
         assert isinstance(await socket.event(), Ping)
-    closed = await socket.event()
-    assert isinstance(closed, CloseConnection)
-    assert closed.code == 1001
-    await stream.aclose()
+        nursery.start_soon(_expect_going_away, socket, stream)
+
+
+async def _expect_going_away(socket: Socket, stream: trio.abc.Stream) -> None:
+    async with stream:
+        closed = await socket.event()
+        assert isinstance(closed, CloseConnection)
+        assert closed.code == 1001
 
 
 @pytest.mark.parametrize(

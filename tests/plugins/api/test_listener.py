@@ -67,7 +67,7 @@ async def test_connections_beyond_the_cap_are_told_and_closed(serve: Any) -> Non
                 await trio.lowlevel.checkpoint()
 
 
-async def test_closing_lets_an_answer_in_work_finish(serve: Any) -> None:
+async def test_closing_lets_an_answer_in_work_finish(serve: Any, client_of: Any) -> None:
     """A node that restarts must not lose the reply to a transfer it has accepted."""
     begun, gate = trio.Event(), trio.Event()
 
@@ -81,14 +81,11 @@ async def test_closing_lets_an_answer_in_work_finish(serve: Any) -> None:
         assert reply.json == {"done": True}
         await client.stream.aclose()
 
-    async with trio.open_nursery() as nursery:
-        async with serve(Route("GET", "/slow", slow, "waits")) as server:
-            stream = await trio.open_tcp_stream("127.0.0.1", server.port)
-            async with server.connect() as first:
-                client = type(first)(stream)
-            nursery.start_soon(ask, client)
-            await begun.wait()
-            nursery.start_soon(_after_a_moment, gate)
+    async with trio.open_nursery() as nursery, serve(Route("GET", "/slow", slow, "waits")) as server:
+        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+        nursery.start_soon(ask, client_of(stream))
+        await begun.wait()
+        nursery.start_soon(_after_a_moment, gate)
 
 
 async def _after_a_moment(gate: trio.Event) -> None:
@@ -206,8 +203,8 @@ async def test_an_encrypted_key_is_refused_not_asked_for(
     """A node that starts at night has nobody at its terminal."""
     cert, key = certificate
     locked = tmp_path / "locked.pem"
-    command = ["openssl", "pkcs8", "-topk8", "-in", key, "-out", locked, "-passout", "pass:secret"]
-    subprocess.run(command, check=True, capture_output=True)
+    command = ["openssl", "pkcs8", "-topk8", "-in", str(key), "-out", str(locked), "-passout", "pass:secret"]
+    await trio.run_process(command, capture_stderr=True)
     with pytest.raises(SettingsError, match="locked.pem"):
         register_api(context_of(tls_certificate=str(cert), tls_key=str(locked)))
 

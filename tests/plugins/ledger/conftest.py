@@ -46,11 +46,11 @@ PC = replace(
     word_bits=64,
     byte_order="little",
     cpu=Cpu("GenuineIntel", "Intel(R) Xeon(R) CPU", 6, 143, 8, 0, 2100, 1, 4, 8),
-    features=("sse2",),
+    features=("cmov", "cx8", "fpu", "lm", "mmx", "nx", "pae", "sse", "sse2"),
     board=Board("ACME", "Server", "", "", "", "", 3),
 )
 """A modern computer."""
-VM = replace(PC, signs=(Sign(1, "hypervisor"),))
+VM = replace(PC, features=tuple(sorted((*PC.features, "hypervisor"))), signs=(Sign(1, "hypervisor"),))
 """The same inside a virtual machine."""
 
 
@@ -78,8 +78,8 @@ def box(number: int, inventory: Inventory = G4, *, tag: bytes | None = None) -> 
 class MachineChain(LedgerChain):
     """A chain whose ledger knows machines."""
 
-    def __init__(self, **params: int | str) -> None:
-        super().__init__(AttestedLedger, sample_genesis([ALICE, BOB, SPONSOR], **params))
+    def __init__(self, *, treasury: int = 0, **params: int | str) -> None:
+        super().__init__(AttestedLedger, sample_genesis([ALICE, BOB, SPONSOR], treasury=treasury, **params))
 
     @property
     def state(self) -> LedgerState:

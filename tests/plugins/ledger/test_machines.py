@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from metanode.core.model.bodies import MachineRecord
-from metanode.core.model.errors import ERROR_CODES
+from metanode.core.model.errors import ERROR_CODES, InvalidBlock
 from metanode.core.model.receipt import EventNumber
 from metanode.core.testing.contracts.ledger import key_pair
 
@@ -227,8 +227,12 @@ def test_a_sponsor_has_a_cap_per_epoch(new_chain: Any, kit: Any) -> None:
     chain = new_chain(machines_per_sponsor_epoch=2)
     bodies = [chain.reveal_body(kit.box(i), chain.record(kit.box(i))) for i in range(3)]
     chain.block(chain.commit(bodies[0]), after_ms=1)
-    late = chain.commit(bodies[2], nonce=2)
-    assert chain.codes(chain.commit(bodies[1]), late) == [0, number("SPONSOR_CAP")]
+    second, late = chain.commit(bodies[1]), chain.commit(bodies[2], nonce=2)
+    with pytest.raises(InvalidBlock) as caught:
+        chain.ledger.execute(chain.head, chain.fields(1), [second, late], assemble=False)
+    assert caught.value.code == "SPONSOR_CAP"
+    built = chain.assemble(second, late, after_ms=1)
+    assert [dropped.error.code for dropped in built.dropped] == ["SPONSOR_CAP"]
     assert chain.door(chain.commit(bodies[2])) == "SPONSOR_CAP"
     assert chain.door(chain.commit(bodies[2], kit.alice)) is None
     chain.to_epoch(1)

@@ -17,6 +17,7 @@ import trio
 from metanode.core.roles import Row
 from metanode.core.testing.contracts import running
 from metanode.core.testing.contracts.storage import GENESIS_HASH, sample_commit
+from metanode.core.workers import ThreadWorkers
 from metanode.plugins.storage.sqlite.database import Options
 from metanode.plugins.storage.sqlite.store import SqliteStorage
 
@@ -28,7 +29,7 @@ def envelope(height: int, number: int) -> tuple[bytes, bytes]:
 
 async def write(path: Path, statements: int) -> None:
     """Save three envelopes at once, include two of them, again and again."""
-    storage = SqliteStorage(path, Options(wal_autocheckpoint_pages=20), log=logging.getLogger("crash"))
+    storage = SqliteStorage(path, Options(wal_autocheckpoint_pages=20), workers=ThreadWorkers(), log=logging.getLogger("crash"))
     await storage.open(GENESIS_HASH)
     left = statements
 

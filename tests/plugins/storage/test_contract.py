@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from metanode.core.testing.contracts import storage
+from metanode.core.workers import ThreadWorkers
 from metanode.plugins.storage.memory.store import MemoryStorage
 from metanode.plugins.storage.sqlite.database import Options
 from metanode.plugins.storage.sqlite.store import SqliteStorage
@@ -31,4 +32,4 @@ async def test_memory_keeps_the_contract(check: Check) -> None:
 async def test_sqlite_keeps_the_contract(check: Check, tmp_path: Path) -> None:
     """A new object on the same file stands for a restart."""
     log = logging.getLogger("test")
-    await check(lambda: SqliteStorage(tmp_path / "data" / "chain.sqlite", Options(), log=log))
+    await check(lambda: SqliteStorage(tmp_path / "data" / "chain.sqlite", Options(), workers=ThreadWorkers(), log=log))

@@ -17,7 +17,8 @@ import trio
 from metanode.core.model.errors import SettingsError
 from metanode.core.model.limits import UINT_MAX
 from metanode.core.roles import VIEW_COLUMNS, Row
-from metanode.core.testing.contracts.storage import opened, sample_commit
+from metanode.core.testing.contracts.storage import GENESIS_HASH, opened, sample_commit
+from metanode.core.workers import ThreadWorkers
 from metanode.plugins.storage.sqlite import schema
 from metanode.plugins.storage.sqlite.database import Options
 from metanode.plugins.storage.sqlite.plugin import provide_storage
@@ -27,7 +28,7 @@ from metanode.plugins.storage.sqlite.store import SqliteStorage
 @asynccontextmanager
 async def sqlite_at(path: Path) -> AsyncIterator[SqliteStorage]:
     """An open store."""
-    async with opened(lambda: SqliteStorage(path, Options(), log=logging.getLogger("test"))) as storage:
+    async with opened(lambda: SqliteStorage(path, Options(), workers=ThreadWorkers(), log=logging.getLogger("test"))) as storage:
         assert isinstance(storage, SqliteStorage)
         yield storage
 
@@ -100,6 +101,19 @@ async def test_a_clean_stop_leaves_one_whole_file(tmp_path: Path) -> None:
     copy.write_bytes(path.read_bytes())
     async with sqlite_at(copy) as storage:
         assert await storage.load_state() == (0, [(b"k", b"v")])
+
+
+async def test_an_opening_that_is_cancelled_leaves_nothing_open(tmp_path: Path) -> None:
+    """A start that is given up holds neither the lock nor a connection."""
+    path = tmp_path / "chain.sqlite"
+    storage = SqliteStorage(path, Options(), workers=ThreadWorkers(), log=logging.getLogger("test"))
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await storage.open(GENESIS_HASH)
+    assert scope.cancelled_caught
+    assert names(tmp_path) == ["chain.sqlite", "chain.sqlite.lock"]
+    async with sqlite_at(path):
+        pass
 
 
 async def test_a_birth_that_a_crash_cut_short_is_begun_again(tmp_path: Path) -> None:
@@ -207,10 +221,10 @@ def test_a_relative_path_needs_a_home(tmp_path: Path) -> None:
     """Without a home there is no place a relative path could be below."""
     settings = {"path": "chain.sqlite", "cache_mib": 8, "wal_autocheckpoint_pages": 1000, "read_threads": 2}
     log = logging.getLogger("test")
-    homeless = SimpleNamespace(settings=settings, data_dir=None, log=log)
+    homeless = SimpleNamespace(settings=settings, data_dir=None, workers=ThreadWorkers(), log=log)
     with pytest.raises(SettingsError, match="relative"):
         provide_storage(homeless)  # type: ignore[arg-type]
-    at_home = SimpleNamespace(settings=settings, data_dir=tmp_path, log=log)
+    at_home = SimpleNamespace(settings=settings, data_dir=tmp_path, workers=ThreadWorkers(), log=log)
     storage = provide_storage(at_home)  # type: ignore[arg-type]
     assert isinstance(storage, SqliteStorage)
     assert storage.path == tmp_path / "chain.sqlite"

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from metanode.core.testing.contracts.storage import opened
+from metanode.core.workers import ThreadWorkers
 from metanode.plugins.storage.sqlite.database import Options
 from metanode.plugins.storage.sqlite.store import SqliteStorage
 
@@ -42,7 +43,7 @@ async def test_a_killed_writer_loses_nothing_it_acknowledged(seed: int, tmp_path
             else:
                 acknowledged.add((int(numbers[0]), int(numbers[1])))
 
-        async with opened(lambda: SqliteStorage(path, Options(), log=logging.getLogger("test"))) as storage:
+        async with opened(lambda: SqliteStorage(path, Options(), workers=ThreadWorkers(), log=logging.getLogger("test"))) as storage:
             head, entries = await storage.load_state()
             assert head >= blocks
             # The kill may have come before genesis was written.

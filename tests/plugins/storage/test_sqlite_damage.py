@@ -13,13 +13,14 @@ import trio
 
 from metanode.core.model.errors import StorageError
 from metanode.core.testing.contracts.storage import GENESIS_HASH, opened, sample_commit
+from metanode.core.workers import ThreadWorkers
 from metanode.plugins.storage.sqlite.database import Options
 from metanode.plugins.storage.sqlite.failures import translated
 from metanode.plugins.storage.sqlite.store import SqliteStorage
 
 
 def store(path: Path) -> SqliteStorage:
-    return SqliteStorage(path, Options(), log=logging.getLogger("test"))
+    return SqliteStorage(path, Options(), workers=ThreadWorkers(), log=logging.getLogger("test"))
 
 
 async def written(path: Path) -> Path:
@@ -64,6 +65,25 @@ async def test_a_page_of_noise_is_refused(tmp_path: Path) -> None:
         assert (await refusal(path)).code == "STORAGE_CORRUPT", f"page {page + 1}"
         checked += 1
     assert checked > 30
+
+
+async def test_a_damaged_first_page_is_refused_by_name_or_harmless(tmp_path: Path) -> None:
+    """Whatever byte of SQLite's own header flips, the node gets its data or one line, never a traceback."""
+    path = await written(tmp_path / "chain.sqlite")
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(100):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        storage = store(path)
+        try:
+            await storage.open(GENESIS_HASH)
+        except StorageError as error:
+            refused += str(path) in error.message
+            continue
+        head, entries = await storage.load_state()
+        await storage.aclose()
+        assert (head, len(entries)) == (5, 2000), f"byte {place}"
+    assert refused > 20
 
 
 def _overflow_pages(path: Path) -> set[int]:
@@ -135,7 +155,8 @@ async def test_one_data_directory_has_one_node(tmp_path: Path) -> None:
         "import logging, sys, trio; from pathlib import Path;"
         "from metanode.plugins.storage.sqlite.store import SqliteStorage;"
         "from metanode.plugins.storage.sqlite.database import Options;"
-        "storage = SqliteStorage(Path(sys.argv[1]), Options(), log=logging.getLogger());"
+        "from metanode.core.workers import ThreadWorkers;"
+        "storage = SqliteStorage(Path(sys.argv[1]), Options(), workers=ThreadWorkers(), log=logging.getLogger());"
         "trio.run(storage.open, bytes(range(32)))"
     )
     async with opened(lambda: store(path)):
