@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -57,7 +58,7 @@ class InitVerb:
         parser.add_argument(
             "--port", type=int, default=8645, help="of the HTTP API on 127.0.0.1; 0 takes any (default: %(default)s)"
         )
-        add_passphrase_option(parser)
+        add_passphrase_option(parser, otherwise="else one is made and kept in keys/passphrase")
 
     def run(self, args: argparse.Namespace) -> int:
         """Build the home aside and move it into place, the settings last: a home with settings is complete."""
@@ -70,11 +71,13 @@ class InitVerb:
         for path in (home.settings_file, home.genesis_file, home.keys_dir):
             if path.exists():
                 raise MetanodeError("FILE_EXISTS", f"{path} already exists", "another --home; nothing here was changed")
+        # Read before anything is made, so that a typing error leaves nothing behind.
+        given = None if args.passphrase_file is None else passphrase_from_file(args.passphrase_file)
         try:
             home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".init-", dir=home.path) as temporary:
                 built = Path(temporary)
-                genesis_hash, sponsor = _build(built, args)
+                genesis_hash, sponsor = _build(built, args, given)
                 for name in ("keys", GENESIS_FILE, SETTINGS_FILE):
                     shutil.move(built / name, home.path / name)
         except OSError as error:
@@ -83,6 +86,7 @@ class InitVerb:
             ) from error
         args.console.result(
             {
+                "ok": True,
                 "home": str(home.path),
                 "network": args.network,
                 "genesis_hash": genesis_hash.hex(),
@@ -93,19 +97,31 @@ class InitVerb:
                 f"network   {args.network}, a chain of your own with this one validator",
                 f"genesis   {genesis_hash.hex()}",
                 f"sponsor   {to_bech32m(sponsor)} (pays the fees of machines that register here)",
-                f"next      metanode run{'' if args.home == default_home() else f' --home {home.path}'}",
+                f"next      {_next_command(args)}",
             ],
         )
         return EXIT_OK
 
 
-def _build(built: Path, args: argparse.Namespace) -> tuple[bytes, bytes]:
-    """Write keys, genesis and settings into `built`; return the genesis hash and the sponsor's account."""
+def _next_command(args: argparse.Namespace) -> str:
+    words = ["metanode", "run"]
+    if args.home != default_home():
+        words += ["--home", str(args.home)]
+    if args.passphrase_file is not None:
+        words += ["--passphrase-file", str(args.passphrase_file)]
+    return shlex.join(words)
+
+
+def _build(built: Path, args: argparse.Namespace, given: bytes | None) -> tuple[bytes, bytes]:
+    """Write keys, genesis and settings into `built`; return the genesis hash and the sponsor's account.
+
+    :param given: the operator's passphrase, which stays where it is; None makes one.
+    """
     randomness = SystemRandomness()
     keys_dir = built / "keys"
     keys_dir.mkdir(mode=0o700)
-    if args.passphrase_file is not None:
-        passphrase = passphrase_from_file(args.passphrase_file)
+    if given is not None:
+        passphrase = given
     else:
         # A node must start unattended: its passphrase lies beside its keys unless the operator keeps it elsewhere.
         passphrase = randomness.bytes(24).hex().encode()

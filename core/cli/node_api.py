@@ -19,6 +19,7 @@ from metanode.core.model.errors import MetanodeError
 from metanode.core.model.genesis import Genesis, genesis_from_json
 
 DEFAULT_NODE = "http://127.0.0.1:8645"
+ID_DIGITS = 64
 POLL_S = 0.25
 VALID_BLOCKS = 1000
 """How many blocks ahead a transaction stays valid, at most; fewer where the chain allows fewer."""
@@ -34,6 +35,29 @@ def add_node_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, *examples: str
+) -> argparse.ArgumentParser:
+    """Add a command of a verb, with its sentence and its examples in the help."""
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[:1].upper()}{summary[1:]}.",
+        epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def checked_id(text: str) -> str:
+    """Return an envelope id in lower case.
+
+    :raises MetanodeError: BAD_HEX; checked here, for the text becomes part of a path.
+    """
+    if len(text) != ID_DIGITS or not set(text.lower()) <= set("0123456789abcdef"):
+        raise MetanodeError("BAD_HEX", f"{text[:80]!r} is no transaction id", f"{ID_DIGITS} hex digits")
+    return text.lower()
+
+
 class NodeApi:
     """The read and submit routes of one node; every refusal is raised as the node gave it."""
 
@@ -43,8 +67,12 @@ class NodeApi:
     def genesis(self) -> Genesis:
         """Return the node's genesis, checked against the hash it claims."""
         answer = self._http.get("/v1/genesis").require()
-        genesis = genesis_from_json(json.dumps(answer["genesis"]))
-        if genesis.hash.hex() != answer["genesis_hash"]:
+        try:
+            genesis = genesis_from_json(json.dumps(answer["genesis"]))
+            claimed = answer["genesis_hash"]
+        except (KeyError, TypeError) as error:
+            raise MetanodeError("BAD_REPLY", f"{self._http.url} answers /v1/genesis without a genesis") from error
+        if genesis.hash.hex() != claimed:
             raise MetanodeError("BAD_REPLY", "the node's genesis does not give the genesis hash it claims")
         return genesis
 
@@ -59,13 +87,19 @@ class NodeApi:
         return view
 
     def transaction(self, envelope_id: str) -> dict[str, Any]:
-        """Return what the node knows of an envelope."""
-        view: dict[str, Any] = self._http.get(f"/v1/tx/{envelope_id}").require()
+        """Return what the node knows of an envelope; status `unknown` when nothing.
+
+        :raises MetanodeError: BAD_HEX, not an envelope id.
+        """
+        view: dict[str, Any] = self._http.get(f"/v1/tx/{checked_id(envelope_id)}").require()
         return view
 
     def proof(self, envelope_id: str) -> bytes:
-        """Return the proof bundle of a final envelope."""
-        reply = self._http.get(f"/v1/tx/{envelope_id}/proof")
+        """Return the proof bundle of a final envelope.
+
+        :raises MetanodeError: BAD_HEX, not an envelope id; NOT_FOUND, in no block.
+        """
+        reply = self._http.get(f"/v1/tx/{checked_id(envelope_id)}/proof")
         if reply.status != 200:
             reply.require()
         return reply.body
@@ -112,6 +146,8 @@ class NodeApi:
                 return view
             if time.monotonic() > deadline:
                 raise MetanodeError(
-                    "TIMEOUT", f"transaction {envelope_id} is still {view['status']} after {timeout_s:g} s"
+                    "TIMEOUT",
+                    f"transaction {envelope_id} is still {view['status']} after {timeout_s:g} s",
+                    "`metanode tx show` of this id later; sending again could pay twice",
                 )
             time.sleep(POLL_S)

@@ -15,13 +15,13 @@ PASSPHRASE_BYTES_MAX = 1024
 """Longest passphrase that is read."""
 
 
-def add_passphrase_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--passphrase-file`."""
+def add_passphrase_option(parser: argparse.ArgumentParser, *, otherwise: str = f"else ${ENVIRONMENT}, else ask") -> None:
+    """Add `--passphrase-file`.
+
+    :param otherwise: what happens without it, for the help.
+    """
     parser.add_argument(
-        "--passphrase-file",
-        type=Path,
-        metavar="FILE",
-        help=f"read the passphrase from FILE (else ${ENVIRONMENT}, else ask)",
+        "--passphrase-file", type=Path, metavar="FILE", help=f"read the passphrase from FILE ({otherwise})"
     )
 
 
@@ -34,13 +34,17 @@ def read_passphrase(file: Path | None, *, what: str, confirm: bool = False) -> b
     if file is not None:
         return passphrase_from_file(file)
     if ENVIRONMENT in os.environ:
-        return _checked(os.environ[ENVIRONMENT].encode(), f"${ENVIRONMENT}")
+        return _checked(os.fsencode(os.environ[ENVIRONMENT]), f"${ENVIRONMENT}")
     if not sys.stdin.isatty():
         raise MetanodeError("KEYSTORE_LOCKED", f"no passphrase for {what}: no terminal to ask at")
-    given = getpass.getpass(f"passphrase for {what}: ")
-    if confirm and getpass.getpass("the same again: ") != given:
+    try:
+        given = getpass.getpass(f"passphrase for {what}: ")
+        again = getpass.getpass("the same again: ") if confirm else given
+    except EOFError as error:
+        raise MetanodeError("KEYSTORE_LOCKED", f"no passphrase for {what}: the input ended") from error
+    if again != given:
         raise MetanodeError("KEYSTORE_LOCKED", "the two passphrases differ", "the same passphrase twice")
-    return _checked(given.encode(), "the passphrase")
+    return _checked(os.fsencode(given), "the passphrase")
 
 
 def passphrase_from_file(file: Path) -> bytes:
@@ -49,7 +53,9 @@ def passphrase_from_file(file: Path) -> bytes:
         with file.open("rb") as stream:
             line = stream.readline(PASSPHRASE_BYTES_MAX + 2).rstrip(b"\r\n")
     except OSError as error:
-        raise MetanodeError("FILE_MISSING", f"passphrase file {file}: {error.strerror}") from error
+        raise MetanodeError(
+            "FILE_MISSING", f"passphrase file {file}: {error.strerror}", "a readable file with the passphrase in line 1"
+        ) from error
     return _checked(line, str(file))
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from metanode.core.cli.console import Console
-from metanode.core.cli.node_api import NodeApi, add_node_option
+from metanode.core.cli.node_api import NodeApi, add_command, add_node_option
 from metanode.core.cli.passphrase import add_passphrase_option, read_passphrase
 from metanode.core.cli.verbs import EXIT_OK
 from metanode.core.clock import SystemRandomness
@@ -32,19 +32,36 @@ def wallet_path(home: Path, name: str) -> Path:
 
 def open_wallet(home: Path, name: str, passphrase_file: Path | None) -> KeyPair:
     """Open a wallet's key, asking for its passphrase where needed."""
-    path = wallet_path(home, name)
-    if not path.exists():
-        raise MetanodeError(
-            "FILE_MISSING", f"there is no wallet {name!r} in {home}", "a name that `metanode wallet list` shows"
-        )
+    path = _existing(home, name)
     return KeyPair.from_seed(keystore.open(path, read_passphrase(passphrase_file, what=f"wallet {name}")))
 
 
 def wallet_account(home: Path, text: str) -> bytes:
     """Return the account that `text` names: an address, or a wallet of this home."""
-    if _NAME.fullmatch(text) and wallet_path(home, text).exists():
-        return account_id(keystore.read_public(wallet_path(home, text)))
-    return parse_account(text)
+    if text.startswith(("mn1", "MN1", "RTC")):
+        return parse_account(text)
+    if not _NAME.fullmatch(text):
+        raise MetanodeError("BAD_ADDRESS", f"{text!r} is neither an account nor a wallet name")
+    return account_id(wallet_public_key(home, text))
+
+
+def wallet_public_key(home: Path, name: str) -> bytes:
+    """Return a wallet's public key, which needs no passphrase.
+
+    :raises MetanodeError: FILE_MISSING when this home has no such wallet.
+    """
+    return keystore.read_public(_existing(home, name))
+
+
+def _existing(home: Path, name: str) -> Path:
+    path = wallet_path(home, name)
+    if not path.exists():
+        raise MetanodeError(
+            "FILE_MISSING",
+            f"there is no wallet {name!r} in {home}",
+            f"a name that `metanode wallet list` shows, or `metanode wallet new {name}`",
+        )
+    return path
 
 
 class WalletVerb:
@@ -53,16 +70,26 @@ class WalletVerb:
     def configure(self, parser: argparse.ArgumentParser) -> None:
         """Add `new`, `list`, `show` and `balance`."""
         commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-        new = commands.add_parser("new", help="make a key and keep it under a passphrase")
-        new.add_argument("name", nargs="?", default="default", help="default: %(default)s")
+        name_help = "1 to 64 of a-z, 0-9, _ and - (default: %(default)s)"
+        new = add_command(
+            commands, "new", "make a key and keep it under a passphrase", "metanode wallet new savings",
+            "metanode wallet new --passphrase-file secret.txt",
+        )  # fmt: skip
+        new.add_argument("name", nargs="?", default="default", metavar="NAME", help=name_help)
         add_passphrase_option(new)
-        commands.add_parser("list", help="list the wallets of this home")
-        show = commands.add_parser("show", help="show a wallet's addresses and public key")
-        show.add_argument("name", nargs="?", default="default")
-        balance = commands.add_parser("balance", help="ask a node what an account holds")
-        balance.add_argument(
-            "account", nargs="?", default="default", help="wallet name, mn1... or RTC...; default: %(default)s"
+        add_command(commands, "list", "list the wallets of this home", "metanode wallet list")
+        show = add_command(
+            commands, "show", "show a wallet's addresses and public key", "metanode wallet show savings"
         )
+        show.add_argument("name", nargs="?", default="default", metavar="NAME", help=name_help)
+        balance = add_command(
+            commands, "balance", "ask a node what an account holds", "metanode wallet balance savings",
+            "metanode wallet balance mn1... --node http://192.168.1.10:8645",
+        )  # fmt: skip
+        balance.add_argument(
+            "account", nargs="?", default="default", metavar="ACCOUNT",
+            help="a wallet's name, mn1... or RTC... (default: the wallet %(default)s)",
+        )  # fmt: skip
         add_node_option(balance)
 
     def run(self, args: argparse.Namespace) -> int:
@@ -73,10 +100,7 @@ class WalletVerb:
         elif args.command == "list":
             _list(args, console)
         elif args.command == "show":
-            path = wallet_path(args.home, args.name)
-            if not path.exists():
-                raise MetanodeError("FILE_MISSING", f"there is no wallet {args.name!r} in {args.home}")
-            _show(args.name, keystore.read_public(path), console)
+            _show(args.name, wallet_public_key(args.home, args.name), console)
         else:
             view = NodeApi(args.node).account(wallet_account(args.home, args.account))
             console.result(view, f"{view['balance']['coins']} coins  (nonce {view['nonce']})  {view['account']}")
@@ -88,7 +112,11 @@ def _new(args: argparse.Namespace, console: Console) -> None:
     if path.exists():
         raise MetanodeError("FILE_EXISTS", f"wallet {args.name!r} already exists: {path}", "another name")
     passphrase = read_passphrase(args.passphrase_file, what=f"the new wallet {args.name}", confirm=True)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{path.parent}: {error.strerror}"
+        raise MetanodeError("STORAGE_FULL", message, "a --home that can be written") from error
     randomness = SystemRandomness()
     key = KeyPair.from_seed(randomness.bytes(32))
     keystore.create(path, key.seed, passphrase, label=f"wallet {args.name}", randomness=randomness)
@@ -104,12 +132,12 @@ def _list(args: argparse.Namespace, console: Console) -> None:
         if rows
         else [f"no wallets in {args.home}; `metanode wallet new` makes one"]
     )
-    console.result({"wallets": [{"name": name, "account": account} for name, account in rows]}, lines)
+    console.result({"ok": True, "wallets": [{"name": name, "account": account} for name, account in rows]}, lines)
 
 
 def _show(name: str, public_key: bytes, console: Console) -> None:
     account = account_id(public_key)
-    value = {"name": name, "account": to_bech32m(account), "rtc": to_rtc(account), "public_key": public_key.hex()}
+    value = {"ok": True, "name": name, "account": to_bech32m(account), "rtc": to_rtc(account), "public_key": public_key.hex()}
     console.result(
         value,
         [

@@ -12,16 +12,21 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from metanode.core.model.errors import ERROR_CODES, MetanodeError
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 REPLY_BYTES_MAX = 8 << 20
 """Largest reply that is read."""
 HEAD_BYTES_MAX = 16 << 10
 """Largest status line and headers."""
 READ_BYTES = 65536
+GATEWAY_STATUSES = (502, 503, 504)
+"""What a proxy answers while the node behind it is away (RFC 9110 section 15.6)."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,16 @@ class Reply:
     def require(self) -> Any:
         """Return the JSON of a successful reply, or raise the node's refusal as it was given.
 
-        :raises MetanodeError: with the node's own code, message and expectation.
+        :raises MetanodeError: with the node's own code, message and expectation; UNREACHABLE when a gateway
+            answered in the node's place.
         """
+        if self.status in GATEWAY_STATUSES and not self.headers.get("content-type", "").startswith("application/json"):
+            raise MetanodeError("UNREACHABLE", f"a gateway answered {self.status} in the node's place")
         value = self.json()
         if self.status < 400:
             return value
         code = value.get("code") if isinstance(value, dict) else None
-        if code not in ERROR_CODES:
+        if not isinstance(code, str) or code not in ERROR_CODES:
             raise MetanodeError("BAD_REPLY", f"the node answered {self.status} without a known code")
         raise MetanodeError(code, str(value.get("message", "")), str(value.get("expected", "")))
 
@@ -65,18 +73,20 @@ class HttpClient:
     """
 
     def __init__(self, url: str, *, timeout_s: float = 10.0, ca_file: str = "") -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:  # a port out of range, or brackets that hold no IPv6 address
+            raise MetanodeError(
+                "BAD_SETTING", f"node address {url!r} has no valid host or port", "http://host:port, port 1 to 65535"
+            ) from error
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/")
+        if not usable or parts.query or parts.fragment or parts.username or not url.isascii():
             raise MetanodeError(
                 "BAD_SETTING", f"node address {url!r} cannot be used", "http://host:port or https://host:port"
             )
-        try:
-            port = parts.port
-        except ValueError as error:
-            raise MetanodeError(
-                "BAD_SETTING", f"node address {url!r} has no valid port", "a port from 1 to 65535"
-            ) from error
-        self.url = url
+        assert parts.hostname, "checked above"
+        self.url = url.rstrip("/")
         self._tls = parts.scheme == "https"
         self._host = parts.hostname
         self._port = port or (443 if self._tls else 80)
@@ -106,13 +116,27 @@ class HttpClient:
             raise MetanodeError("UNREACHABLE", f"{self.url}: {error.strerror or error}") from error
 
     def _connect(self) -> socket.socket:
-        plain = socket.create_connection((self._host, self._port), self._timeout_s)
+        address = (self._host, self._port)
         if not self._tls:
-            return plain
-        import ssl  # only here: it costs 5 MiB, and a Python without OpenSSL must still reach http nodes
+            return socket.create_connection(address, self._timeout_s)
+        context = _tls_context(self._ca_file)
+        plain = socket.create_connection(address, self._timeout_s)
+        return context.wrap_socket(plain, server_hostname=self._host)  # closes `plain` when the handshake fails
 
-        context = ssl.create_default_context(cafile=self._ca_file or None)
-        return context.wrap_socket(plain, server_hostname=self._host)
+
+def _tls_context(ca_file: str) -> SSLContext:
+    try:
+        import ssl  # only here: it costs 5 MiB, and a Python without OpenSSL must still reach http nodes
+    except ImportError as error:
+        raise MetanodeError(
+            "BAD_SETTING", "this Python was built without OpenSSL", "an http:// address, or a gateway on the LAN"
+        ) from error
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except OSError as error:
+        raise MetanodeError(
+            "BAD_SETTING", f"ca_file {ca_file!r}: {error.strerror or error}", "a readable file of PEM certificates"
+        ) from error
 
 
 def _read_reply(stream: socket.socket) -> Reply:
@@ -124,7 +148,7 @@ def _read_reply(stream: socket.socket) -> Reply:
         _receive(stream, data)
     lines = bytes(data[:end]).decode("latin-1").split("\r\n")
     words = lines[0].split(" ", 2)
-    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
+    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdecimal():
         raise MetanodeError("BAD_REPLY", f"the reply does not start as HTTP/1.1: {lines[0][:60]!r}")
     headers = {}
     for line in lines[1:]:
@@ -134,7 +158,7 @@ def _read_reply(stream: socket.socket) -> Reply:
     if headers.get("transfer-encoding", "").lower() == "chunked":
         body = b"".join(_chunks(stream, data))
     elif "content-length" in headers:
-        length = int(headers["content-length"]) if headers["content-length"].isdigit() else -1
+        length = int(headers["content-length"]) if headers["content-length"].isdecimal() else -1
         if not 0 <= length <= REPLY_BYTES_MAX:
             raise MetanodeError("BAD_REPLY", f"the reply's length {headers['content-length'][:20]!r} is not acceptable")
         while len(data) < length:
@@ -173,7 +197,8 @@ def _chunks(stream: socket.socket, data: bytearray) -> Iterator[bytes]:
 def _receive(stream: socket.socket, data: bytearray) -> None:
     chunk = stream.recv(READ_BYTES)
     if not chunk:
-        raise MetanodeError("BAD_REPLY", "the node closed the connection before its reply was complete")
+        # What a node that is being stopped or killed leaves behind: it went away, it did not lie.
+        raise MetanodeError("UNREACHABLE", "the node closed the connection before its reply was complete")
     data += chunk
     _bound(data)
 

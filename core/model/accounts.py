@@ -79,6 +79,8 @@ def _parse_rtc(text: str) -> bytes:
 
 
 def _parse_bech32m(text: str) -> bytes:
+    if not text.isascii():  # the Kelvin sign is upper case and has the lower case "k"
+        raise Rejection("BAD_ADDRESS", f"account {_shown(text)} has a character outside the bech32 set")
     if text not in (text.lower(), text.upper()):
         raise Rejection("BAD_ADDRESS", f"account {_shown(text)} mixes upper and lower case")
     if len(text) != _TEXT_CHARS:

@@ -12,36 +12,67 @@ from collections.abc import Collection
 from typing import Any, NoReturn
 
 from metanode.core.model.errors import SettingsError
-from metanode.core.model.limits import UINT_MAX
+from metanode.core.model.limits import FOREIGN_JSON_DEPTH_MAX, JSON_NUMBER_CHARS_MAX, UINT_MAX
 
 _HEX = re.compile(r"(?:[0-9a-f]{2})*")
 
 
 def load_object(text: str, what: str) -> dict[str, Any]:
-    """Parse `text` as one JSON object without duplicate keys, fractions or NaN.
+    """Parse `text` as one JSON object without duplicate keys, fractions, NaN, long numbers or deep nesting.
 
-    :raises SettingsError: BAD_JSON, with line and column where there is one.
+    Numbers and nesting are bounded as in `decimal_json`, so that no reader's own bounds decide.
+
+    :raises SettingsError: BAD_JSON, with line and column where there is one; BAD_SETTING, not an object.
     """
 
     def refuse_number(token: str) -> NoReturn:
         raise SettingsError("BAD_JSON", f"{what}: number {token}", "whole numbers only")
 
+    def whole(token: str) -> int:
+        if len(token) > JSON_NUMBER_CHARS_MAX:
+            raise SettingsError(
+                "BAD_JSON", f"{what}: a number of {len(token)} characters", f"at most {JSON_NUMBER_CHARS_MAX}"
+            )
+        return int(token)
+
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         entries = dict(pairs)
         if len(entries) != len(pairs):
-            twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+            seen: set[str] = set()
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
             raise SettingsError("BAD_JSON", f"{what}: key {twice!r} stands twice", "each key once")
         return entries
 
     try:
-        value = json.loads(text, object_pairs_hook=unique, parse_float=refuse_number, parse_constant=refuse_number)
+        value = json.loads(
+            text,
+            object_pairs_hook=unique,
+            parse_int=whole,
+            parse_float=refuse_number,
+            parse_constant=refuse_number,
+        )
     except json.JSONDecodeError as error:
         raise SettingsError(
             "BAD_JSON", f"{what}: {error.msg} at line {error.lineno} column {error.colno}", "one JSON object"
         ) from None
-    except (ValueError, RecursionError):  # an integer of thousands of digits, or nesting without end
-        raise SettingsError("BAD_JSON", f"{what}: a number or nesting without measure", "one JSON object") from None
+    except RecursionError:
+        raise _too_deep(what) from None
+    if _depth(value) > FOREIGN_JSON_DEPTH_MAX:
+        raise _too_deep(what)
     return expect_object(value, what)
+
+
+def _too_deep(what: str) -> SettingsError:
+    return SettingsError("BAD_JSON", f"{what} is nested too deeply", f"at most {FOREIGN_JSON_DEPTH_MAX} levels")
+
+
+def _depth(value: Any) -> int:
+    """Return how many arrays and objects stand inside each other."""
+    depth, level = 0, [value]
+    while level := [entry for entry in level if isinstance(entry, (dict, list))]:
+        depth += 1
+        level = [item for entry in level for item in (entry.values() if isinstance(entry, dict) else entry)]
+    return depth
 
 
 def expect_object(value: Any, what: str) -> dict[str, Any]:

@@ -117,6 +117,9 @@ class Connection:
         while not self._closing:
             self._await_bytes(rest_s)
             data = bytes(await self._stream.receive_some(READ_BYTES))
+            if self._scope.cancel_called:
+                # Too late in the very moment the bytes came: end as if they had not.
+                await trio.lowlevel.checkpoint()
             if not data:
                 return False
             rest_s = self._shared.idle_timeout_s

@@ -208,6 +208,17 @@ async def test_a_connection_without_requests_ends(attach: Any, autojump_clock: A
         assert 60 <= trio.current_time() - rested < 62
 
 
+async def test_a_request_that_comes_as_time_runs_out_is_not_begun(attach: Any, mock_clock: Any) -> None:
+    """Its client sees an end, as with any kept connection, and never half an answer."""
+    async with trio.open_nursery() as nursery:
+        client = attach(nursery)
+        await client.get("/echo")
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(60)
+        await client.send(GET)
+        assert await client.at_end()
+
+
 async def test_the_time_for_a_request_starts_with_its_first_byte(attach: Any, autojump_clock: Any) -> None:
     """Requests sent ahead each have their own time."""
     async with trio.open_nursery() as nursery:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from metanode.core.model.genesis import genesis_from_json
 
@@ -57,12 +58,13 @@ async def test_requests_for_health_at_one_moment_share_one_question(serve: Any, 
 
 async def test_ready_gives_every_reason(serve: Any, doubles: Any, mock_clock: Any) -> None:
     """So that one look is enough."""
-    async with serve() as server, server.connect() as client:
+    async with serve(idle_timeout_s=600) as server, server.connect() as client:
         doubles.finalize()
         reply = await client.get("/ready")
         assert (reply.status, reply.json) == (200, {"ok": True, "reasons": []})
         server.context.health.report("mempool.fifo", False, "starting")
         doubles.db_rw = False
+        await wait_all_tasks_blocked()  # the listener waits for the next request: no deadline of the last one is left
         mock_clock.jump(60)
         reply = await client.get("/ready")
         assert reply.status == 503
