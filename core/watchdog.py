@@ -52,6 +52,8 @@ class Watchdog:
     def _watch(self) -> None:
         while not self._stopped.wait(ASK_EVERY_S):
             self._answered.clear()
+            if self._stopped.is_set():
+                return  # `stop` set both events before the clear: nobody will answer, and it waits for this thread
             asked = time.monotonic()
             try:
                 self._token.run_sync_soon(self._answered.set, idempotent=True)

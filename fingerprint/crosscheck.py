@@ -18,7 +18,9 @@ from metanode.fingerprint.scoring import check_virtual_machine
 from metanode.platforms.linux.commands import run_limited
 
 PY_CPUINFO_SECONDS_MAX = 3.0
+"""Longest wait for py-cpuinfo's process."""
 DETECT_VIRT_SECONDS_MAX = 2.0
+"""Longest wait for systemd-detect-virt."""
 _PY_CPUINFO = "import cpuinfo, json, sys; json.dump(cpuinfo.get_cpu_info(), sys.stdout)"
 
 

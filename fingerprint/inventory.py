@@ -26,9 +26,13 @@ INVENTORY_VERSION = 1
 TEXT_BYTES_MAX = 64
 """Longest name, bytes; all text is printable ASCII."""
 FEATURE_BYTES_MAX = 16
+"""Longest name of a processor feature, bytes."""
 FEATURES_MAX = 48
+"""Most processor features in an inventory."""
 EVIDENCE_BYTES_MAX = 40
+"""Longest evidence of a sign, bytes."""
 SIGNS_MAX = 24
+"""Most signs of a virtual machine in an inventory."""
 BYTE_ORDERS = ("little", "big")
 BINDINGS = ("none", "machine_id", "disk", "mac")
 """What the binding tag rests on, weakest first; the index is what is encoded."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -79,6 +78,8 @@ def read_config(path: Path | None, overrides: Mapping[str, Any]) -> Config:
         table = _parse(path)
         for key in table:
             if key not in KEYS:
+                import difflib  # only here: a miner must stay small
+
                 near = difflib.get_close_matches(key, KEYS, n=1)
                 raise SettingsError(
                     "BAD_SETTING",

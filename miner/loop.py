@@ -7,7 +7,7 @@ costs a wait, never the work: what was measured for a challenge is queued and de
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from metanode.core.crypto.keys import KeyPair
@@ -19,6 +19,7 @@ from metanode.core.model.bodies import (
     MachineRecord,
     MachineReveal,
     challenge,
+    decode_machine_record,
     inventory_digest,
     record_digest,
     seal_commit,
@@ -30,6 +31,7 @@ from metanode.miner import measure, words
 from metanode.miner.backoff import delay_s
 from metanode.miner.config import Config
 from metanode.miner.node import PASSING, Node
+from metanode.miner.status import Status
 from metanode.miner.store import Memory, Store
 
 AGENT = f"metanode/{VERSION}"
@@ -53,30 +55,22 @@ class World:
     """(sentence, the same for programs)."""
 
 
-@dataclass
-class Counters:
-    """What `status` shows."""
-
-    attested: int = 0
-    refused: int = 0
-    last: str = ""
-    balance: int | None = None
-    checks: list[str] = field(default_factory=list)
-
-
 class Miner:
     """A machine with its key, its record and its queue."""
 
-    def __init__(self, config: Config, store: Store, memory: Memory, key: KeyPair, node: Node, world: World) -> None:
+    def __init__(
+        self, config: Config, store: Store, memory: Memory, key: KeyPair, node: Node, world: World, status: Status
+    ) -> None:
         self._config = config
         self._store = store
         self._memory = memory
         self._key = key
         self._node = node
         self._world = world
+        self._status = status
         self._params = node.genesis.params
         self._machine = measure.look(node.genesis.hash)
-        self.counters = Counters()
+        self._started = False
 
     def introduce(self) -> None:
         """Say what this machine is and what it counts for."""
@@ -91,20 +85,31 @@ class Miner:
         """
         asked = self._try(self._challenge)
         if not asked["registered"]:
+            self._status.write(self._store, "registering")
             self._register(asked)
             return 0.0
+        if self._memory.record:
+            self._forget_record()  # it is on chain: a crash kept us from noticing
+        self._look_at_owner(asked["owner"])
         interval = self._interval(asked)
+        wait = self._until_next(asked, interval)
         if interval > self._memory.last_interval:
             self._attest(asked, interval)
+        elif not self._started:
+            self._say(f"interval {interval} is attested already; the next one in {wait:.0f} s", event="early")
+        self._started = True
         self._deliver()
         self._look_at_balance()
-        self.report("mining")
-        return self._until_next(asked, interval)
+        self._status.write(self._store, "mining")
+        return wait
 
     def _challenge(self) -> dict[str, Any]:
         asked = self._node.challenge(self._key.public_key)
-        expected = challenge(bytes.fromhex(asked["header_hash"]), self._key.public_key)
-        if asked["challenge"] != expected.hex():
+        try:
+            header_hash = bytes.fromhex(asked["header_hash"])
+        except ValueError:
+            header_hash = b""
+        if asked["challenge"] != challenge(header_hash, self._key.public_key).hex():
             raise MetanodeError("BAD_REPLY", "the node's challenge is not drawn from the header it names")
         if self._node.node_key is not None and self._memory.node_key != self._node.node_key.hex():
             self._memory = self._store.remember(
@@ -112,9 +117,20 @@ class Miner:
             )
         return asked
 
+    def _look_at_owner(self, owner: str) -> None:
+        """The chain pays the owner on record, whatever this miner was told since."""
+        if owner == self._status.owner:
+            return
+        self._say(
+            f"this machine's record pays {owner}, not {self._status.owner}: the owner on record is paid",
+            event="owner", owner=owner,
+        )  # fmt: skip
+        self._status.owner, self._status.balance = owner, None
+
     def _register(self, asked: dict[str, Any]) -> None:
         """Commit, wait for the block, reveal, wait again; each step survives a restart."""
-        if not self._memory.record:
+        if not self._memory.record or self._recorded_owner() != self._config.owner:
+            # Also afresh when another owner was chosen before the old one went on chain.
             self._prepare_record(asked)
         salt, inner = bytes.fromhex(self._memory.salt), bytes.fromhex(self._memory.record)
         self._say("registering this machine: committing to its record", event="commit")
@@ -137,6 +153,9 @@ class Miner:
             raise
         self._forget_record()
         self._say(f"registered as {to_bech32m(self._key.account)}", event="registered")
+
+    def _recorded_owner(self) -> bytes:
+        return decode_machine_record(bytes.fromhex(self._memory.record)).owner
 
     def _prepare_record(self, asked: dict[str, Any]) -> None:
         self._say("measuring this machine", event="measuring")
@@ -185,52 +204,52 @@ class Miner:
         self._memory = self._store.remember(self._memory, last_interval=interval)
 
     def _deliver(self) -> None:
-        """Send what waits, oldest first; a refusal is told and forgotten, an absent node ends the attempt."""
+        """Send what waits, oldest first; a refusal is told and forgotten, an absent node ends the attempt.
+
+        :raises MetanodeError: BAD_REPLY, not this node's word: what waits keeps waiting.
+        """
         for path, envelope in self._store.queued():
             raw = envelope
+            self._world.sleep(0)  # a stop asked for meanwhile is noticed here: 64 may wait
             try:
                 answer = self._try(lambda raw=raw: self._node.submit("envelope", raw))  # type: ignore[misc]
             except MetanodeError as error:
                 if error.code in PASSING:
                     self._say(f"kept for later: {error.message}", event="queued", code=error.code)
                     return
-                self.counters.refused += 1
-                self._say(f"refused: {error.line()}", event="refused", code=error.code)
+                if error.code == "BAD_REPLY":
+                    raise
+                self._status.refused += 1
+                self._say(
+                    f"refused: {error.message} (expected: {error.expected}) [{error.code}]",
+                    event="refused", code=error.code,
+                )  # fmt: skip
             else:
-                self.counters.attested += 1
-                self.counters.checks = words.checks_lines(answer)
+                self._status.attested += 1
                 self._say(words.attested(answer), event="attested", reply=answer)
+                self._show_checks(answer["checks"])
             path.unlink()
+
+    def _show_checks(self, checks: list[dict[str, Any]]) -> None:
+        """Tell the node's verdicts when they are new; numbers alone change every time."""
+        known = {(check["name"], check["verdict"], check["reason"]) for check in self._status.checks}
+        self._status.checks = checks
+        for check in checks:
+            if (check["name"], check["verdict"], check["reason"]) not in known:
+                text = words.check_line(check)
+                self._world.tell(text, {"event": "check", "check": check, "text": text})
 
     def _look_at_balance(self) -> None:
         try:
-            view = self._node.balance(to_bech32m(self._config.owner))
+            balance = self._node.balance(self._status.owner)
         except MetanodeError as error:
             if error.code not in PASSING:
                 raise
             return  # only shown: the next round asks again
-        balance = view["balance"]["micro"]
-        if self.counters.balance is not None and balance > self.counters.balance:
-            coins = format_amount(balance - self.counters.balance)
-            self._say(f"paid {coins} coins", event="paid", balance=balance)
-        self.counters.balance = balance
-
-    def report(self, state: str) -> None:
-        """Write what `metanode-miner status` shows."""
-        self._store.report(
-            {
-                "state": state,
-                "node_url": self._config.node_url,
-                "machine": to_bech32m(self._key.account),
-                "owner": words.owner_words(self._config.owner),
-                "attested": self.counters.attested,
-                "refused": self.counters.refused,
-                "queued": sum(1 for _ in self._store.queued()),
-                "balance": self.counters.balance,
-                "last": self.counters.last,
-                "checks": self.counters.checks,
-            }
-        )
+        before, self._status.balance = self._status.balance, balance
+        if before is not None and balance > before:
+            coins = format_amount(balance - before)
+            self._say(f"paid {coins} coins, balance {format_amount(balance)}", event="paid", balance=balance)
 
     def _wait_final(self, answer: dict[str, Any]) -> None:
         if answer["status"] == "final":
@@ -278,5 +297,5 @@ class Miner:
                 attempt += 1
 
     def _say(self, text: str, **event: Any) -> None:
-        self.counters.last = text
+        self._status.last = text
         self._world.tell(text, {"text": text, **event})

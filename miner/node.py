@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from metanode.core.light.http_client import HttpClient
@@ -11,15 +12,31 @@ from metanode.core.model.errors import MetanodeError
 from metanode.core.model.genesis import Genesis, genesis_from_json
 
 PASSING = frozenset(
-    {"UNREACHABLE", "TIMEOUT", "NOT_READY", "RATE_LIMITED", "POOL_FULL", "INTERNAL", "TOO_MANY_CONNECTIONS", "KIND_CAP"}
+    {
+        "UNREACHABLE",
+        "TIMEOUT",
+        "NOT_READY",
+        "RATE_LIMITED",
+        "POOL_FULL",
+        "INTERNAL",
+        "TOO_MANY_CONNECTIONS",
+        "REQUEST_TIMEOUT",
+        "KIND_CAP",
+        "SPONSOR_CAP",
+    }
 )
 """Codes that a later try may not meet again; every other refusal is final for what was sent."""
+
+_CHALLENGE = {"challenge": str, "header_hash": str, "height": int, "time_ms": int, "registered": bool}
+_SUBMITTED = {"status": str}
+_ATTESTED = {"id": str, "counted": bool, "interval": int, "epoch": int, "weight": int, "class": str, "checks": list}
+_CHECK = {"name": str, "verdict": str, "reason": str, "numbers": dict}
 
 
 class Node:
     """One node, trusted only for what it signs.
 
-    :param genesis_hash: the chain that replies must belong to.
+    :param genesis: the chain that replies must belong to.
     :param node_key: the key that must have signed, None until one was seen.
     """
 
@@ -30,43 +47,55 @@ class Node:
 
     def challenge(self, machine_key: bytes) -> dict[str, Any]:
         """Ask for a challenge and what the node knows of this machine."""
-        return self._signed("/v1/attest/challenge", {"machine_key": machine_key.hex()})
+        answer = self._signed("/v1/attest/challenge", {"machine_key": machine_key.hex()}, _CHALLENGE)
+        if answer["registered"]:
+            _require(answer, {"owner": str}, self._http.url)
+        return answer
 
     def submit(self, part: str, data: bytes) -> dict[str, Any]:
         """Submit a `commit`, `reveal` or `envelope`."""
-        return self._signed("/v1/attest/submit", {part: data.hex()})
+        answer = self._signed("/v1/attest/submit", {part: data.hex()}, _SUBMITTED)
+        if part == "envelope":
+            _require(answer, _ATTESTED, self._http.url)
+            for check in answer["checks"]:
+                _require(check, _CHECK, self._http.url)
+        elif answer["status"] != "final":
+            _require(answer, {"id": str}, self._http.url)
+        return answer
 
     def transaction(self, envelope_id: str) -> dict[str, Any]:
         """Return what the node knows of an envelope.  Not signed: it only says when to go on."""
-        view: dict[str, Any] = self._http.get(f"/v1/tx/{envelope_id}").require()
+        view = _require(self._http.get(f"/v1/tx/{envelope_id}").require(), _SUBMITTED, self._http.url)
+        if view["status"] == "final":
+            _require(view.get("receipt"), {"code": str}, self._http.url)
         return view
 
-    def balance(self, account: str) -> dict[str, Any]:
-        """Return an account's view, for display."""
-        view: dict[str, Any] = self._http.get(f"/v1/accounts/{account}").require()
-        return view
+    def balance(self, account: str) -> int:
+        """Return an account's balance in micro-units, for display."""
+        view = _require(self._http.get(f"/v1/accounts/{account}").require(), {"balance": dict}, self._http.url)
+        micro: int = _require(view["balance"], {"micro": int}, self._http.url)["micro"]
+        return micro
 
-    def _signed(self, path: str, value: dict[str, str]) -> dict[str, Any]:
+    def _signed(self, path: str, value: dict[str, str], fields: Mapping[str, type]) -> dict[str, Any]:
         reply = self._http.post(path, value)
         if reply.status >= 400:
             reply.require()
         self.node_key = check_signed(reply, self.genesis.hash, self.node_key)
-        answer: dict[str, Any] = reply.json()
-        return answer
+        return _require(reply.json(), fields, self._http.url)
 
 
 def fetch_genesis(http: HttpClient, known_hash: str) -> Genesis:
     """Return the node's genesis.
 
     :param known_hash: the chain this miner belongs to, as hex; "" on its first contact.
-    :raises MetanodeError: BAD_REPLY when the genesis does not give its own hash, WRONG_CHAIN when the node
+    :raises MetanodeError: BAD_REPLY when what the node answers is no genesis, WRONG_CHAIN when the node
         follows another chain than before.
     """
-    answer = http.get("/v1/genesis").require()
+    answer = _require(http.get("/v1/genesis").require(), {"genesis": dict}, http.url)
     try:
         genesis = genesis_from_json(json.dumps(answer["genesis"]))
-    except (KeyError, TypeError) as error:
-        raise MetanodeError("BAD_REPLY", f"{http.url} answers /v1/genesis without a genesis") from error
+    except MetanodeError as error:
+        raise MetanodeError("BAD_REPLY", f"the genesis of {http.url}: {error.message}", error.expected) from error
     if known_hash and genesis.hash.hex() != known_hash:
         raise MetanodeError(
             "WRONG_CHAIN",
@@ -74,3 +103,14 @@ def fetch_genesis(http: HttpClient, known_hash: str) -> Genesis:
             "the node used before, or another --dir for another chain",
         )
     return genesis
+
+
+def _require(answer: Any, fields: Mapping[str, type], url: str) -> dict[str, Any]:
+    """Return the answer if it is an object with these fields; a node of another version may leave some out."""
+    table: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    for name, kind in fields.items():
+        if not isinstance(table.get(name), kind):
+            raise MetanodeError(
+                "BAD_REPLY", f"{url} answered without a usable {name!r}", "a node whose version fits this miner's"
+            )
+    return table

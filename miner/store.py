@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from metanode.core.crypto import keystore
 from metanode.core.crypto.keys import KeyPair
 from metanode.core.model.errors import MetanodeError, StorageError
 
+LOCK_RETRY_S = 0.1
+"""Wait before the lock is tried a second time."""
 QUEUE_MAX = 64
 """Attestations kept while the node is away; the oldest is dropped, for it is the first to be too late."""
 
@@ -36,6 +39,10 @@ class Memory:
     """The machine record being registered, kept until it is final."""
     last_interval: int = -1
     """The newest interval attested; -1 before the first."""
+
+
+_STATUS_KEYS = {"state", "node_url", "machine", "owner", "attested", "refused", "queued", "updated_ms"}
+"""What a status must have to be shown."""
 
 
 class _SystemRandomness:
@@ -57,26 +64,37 @@ class Store:
 
         :raises StorageError: another miner uses it, or a file is damaged.
         """
+        self._lock_directory()
+        path = self.directory / "memory.json"
+        if not path.exists():
+            return Memory()
+        try:
+            return _memory_from_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self.close()
+            raise StorageError(
+                "STORAGE_CORRUPT", f"{path} cannot be read", "remove it: the key and queue stay"
+            ) from error
+
+    def _lock_directory(self) -> None:
         try:
             (self.directory / "queue").mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take_lock()
         except BlockingIOError:
+            self.close()
             raise StorageError(
                 "STORAGE_LOCKED", f"another miner uses {self.directory}", "one miner per directory"
             ) from None
         except OSError as error:
             raise StorageError("STORAGE_FULL", f"{self.directory}: {error.strerror}") from error
-        path = self.directory / "memory.json"
-        if not path.exists():
-            return Memory()
+
+    def _take_lock(self) -> None:
         try:
-            table = json.loads(path.read_text(encoding="utf-8"))
-            return Memory(**{field.name: table[field.name] for field in fields(Memory)})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StorageError(
-                "STORAGE_CORRUPT", f"{path} cannot be read", "remove it: the key and queue stay"
-            ) from error
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_RETRY_S)  # `status` may be looking, which takes it for an instant
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def close(self) -> None:
         """Release the lock."""
@@ -121,8 +139,9 @@ class Store:
             yield path, path.read_bytes()
 
     def report(self, status: dict[str, Any]) -> None:
-        """Write what `metanode-miner status` shows."""
-        self._write("status.json", json.dumps(status, indent=1, sort_keys=True).encode())
+        """Write what `metanode-miner status` shows; the moment is added."""
+        stamped = {**status, "updated_ms": time.time_ns() // 1_000_000}
+        self._write("status.json", json.dumps(stamped, indent=1, sort_keys=True).encode())
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.directory / name
@@ -143,14 +162,44 @@ class Store:
             raise StorageError("STORAGE_FULL", f"{path}: {error.strerror}") from error
 
 
+def _memory_from_json(text: str) -> Memory:
+    """Return a memory; raises ValueError, KeyError or TypeError for what none can be."""
+    table = json.loads(text)
+    values = {field.name: table[field.name] for field in fields(Memory)}
+    for field in fields(Memory):
+        value = values[field.name]
+        if type(value) is not type(field.default):
+            raise TypeError(f"{field.name} is {value!r}")
+        if isinstance(value, str):
+            bytes.fromhex(value)
+    return Memory(**values)
+
+
+def is_running(directory: Path) -> bool:
+    """Return whether a miner uses the directory now: whether its lock is held, which no crash leaves behind."""
+    try:
+        lock = os.open(directory / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def read_status(directory: Path) -> dict[str, Any]:
-    """Return what a miner last reported.
+    """Return what a miner last reported; `updated_ms` says when, Unix milliseconds.
 
     :raises MetanodeError: FILE_MISSING when none ever ran there.
     """
     path = directory / "status.json"
     try:
-        status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        status: Any = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(status, dict) or not set(status) >= _STATUS_KEYS:
+            raise ValueError("keys are missing")
     except OSError as error:
         raise MetanodeError(
             "FILE_MISSING", f"no miner has reported in {directory}", "`metanode-miner run` first"

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from metanode.core import model
-from metanode.core.model.accounts import to_bech32m
 from metanode.core.model.amounts import format_amount
 from metanode.core.model.genesis import Params, network_params
 from metanode.fingerprint.scoring import CAPS, Policy, Score
 from metanode.fingerprint.virtual import SIGNS
 from metanode.miner.measure import Machine, preview
+from metanode.miner.status import STATES
 
 SCALE = 1_000_000_000
 
@@ -71,33 +71,46 @@ def attested(answer: dict[str, Any]) -> str:
     )
 
 
-def checks_lines(answer: dict[str, Any]) -> list[str]:
-    """List the verdicts of a signed reply, with reasons and numbers."""
-    lines = []
-    for check in answer.get("checks", []):
-        numbers = ", ".join(f"{name} {value}" for name, value in sorted(dict(check["numbers"]).items()))
-        lines.append(
-            f"  {check['verdict']:10} {check['name']:18} {check['reason']}{f' ({numbers})' if numbers else ''}"
-        )
-    return lines
+def check_line(check: dict[str, Any]) -> str:
+    """Say one verdict of a signed reply, with its reason and numbers."""
+    numbers = ", ".join(f"{name} {value}" for name, value in sorted(check["numbers"].items()))
+    reason = check.get("words") or check["reason"]
+    return f"{check['verdict']:10} {check['name']:19} {reason}{f' ({numbers})' if numbers else ''}"
 
 
-def status_lines(status: dict[str, Any]) -> list[str]:
-    """Render `metanode-miner status`."""
-    lines = [
-        f"state        {status['state']}",
+def status_lines(status: dict[str, Any], *, running: bool, now_ms: int) -> list[str]:
+    """Render `metanode-miner status`.
+
+    :param running: whether a miner uses the directory now.
+    """
+    state = status["state"]
+    meaning = STATES.get(state, "")
+    if running:
+        lines = [f"state        {state}: {meaning}"]
+    elif state in ("stopped", "ended"):
+        lines = [f"state        not running; {state}: {meaning}"]
+    else:
+        lines = [f"state        not running; it was {state} when it was killed"]
+    lines += [
+        f"told         {age_words(now_ms - status['updated_ms'])} ago",
         f"node         {status['node_url']}",
         f"machine      {status['machine']}",
         f"paid to      {status['owner']}",
-        f"attested     {status['attested']} times, {status['refused']} refused, {status['queued']} waiting on disk",
+        f"attested     {status['attested']} since its start, {status['refused']} refused, "
+        f"{status['queued']} waiting on disk",
     ]
     if status.get("balance") is not None:
         lines.append(f"balance      {format_amount(status['balance'])} coins")
     if status.get("last"):
         lines.append(f"last         {status['last']}")
-    return lines
+    checks = status.get("checks") or []
+    return lines + [f"{'' if at else 'checks':12} {check_line(check)}" for at, check in enumerate(checks)]
 
 
-def owner_words(owner: bytes) -> str:
-    """Return the account that is paid, as people write it."""
-    return to_bech32m(owner)
+def age_words(milliseconds: int) -> str:
+    """Return a span of time in its largest fitting unit; a clock that was set back gives 0 s."""
+    seconds = max(0, milliseconds) // 1000
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

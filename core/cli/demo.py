@@ -29,6 +29,7 @@ START_S_MAX = 30.0
 STOP_S_MAX = 15.0
 """Longest wait for a process to end after SIGTERM; then it is killed, and that fails the demo."""
 SECONDS_MAX = 86_400
+"""Longest demo that may be asked for, seconds: a day."""
 POLL_S = 0.25
 
 

@@ -15,7 +15,9 @@ PASSPHRASE_BYTES_MAX = 1024
 """Longest passphrase that is read."""
 
 
-def add_passphrase_option(parser: argparse.ArgumentParser, *, otherwise: str = f"else ${ENVIRONMENT}, else ask") -> None:
+def add_passphrase_option(
+    parser: argparse.ArgumentParser, *, otherwise: str = f"else ${ENVIRONMENT}, else ask"
+) -> None:
     """Add `--passphrase-file`.
 
     :param otherwise: what happens without it, for the help.

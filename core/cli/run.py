@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +20,11 @@ from metanode.core.home import Home
 from metanode.core.identity import Identity
 from metanode.core.kernel import Node
 from metanode.core.model.errors import MetanodeError
+
+WORKER_THREADS_MAX = 4
+"""Threads for blocking work.  Each keeps memory of its own after a burst, which a small host does not have."""
+
+_log = logging.getLogger("metanode.run")
 
 
 class Run:
@@ -43,11 +49,12 @@ class Run:
 
 
 async def _run(home: Home, identity: Identity, args: argparse.Namespace) -> int:
+    trio.to_thread.current_default_thread_limiter().total_tokens = WORKER_THREADS_MAX
     failure: MetanodeError | None = None
     stopped_by: list[int] = []
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_await_signal, signals, stopped_by, nursery.cancel_scope, args.console)
+            nursery.start_soon(_await_signal, signals, stopped_by, nursery.cancel_scope, args)
             try:
                 await _serve(home, identity, args)
             except MetanodeError as error:
@@ -59,12 +66,15 @@ async def _run(home: Home, identity: Identity, args: argparse.Namespace) -> int:
 
 
 async def _await_signal(
-    signals: AsyncIterator[int], stopped_by: list[int], scope: trio.CancelScope, console: Console
+    signals: AsyncIterator[int], stopped_by: list[int], scope: trio.CancelScope, args: argparse.Namespace
 ) -> None:
     async for number in signals:
         if not stopped_by:
             stopped_by.append(number)
-            console.remark("stopping")
+            if args.log_json:
+                _log.warning("stopping on %s", signal.Signals(number).name)
+            else:
+                args.console.remark("stopping")
             scope.cancel()
             # One signal is enough.  Waiting on would swallow a second one, so its usual effect comes back instead.
             for usual in (signal.SIGINT, signal.SIGTERM):

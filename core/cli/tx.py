@@ -39,7 +39,9 @@ class TxVerb:
             "--from", dest="sender", default="default", metavar="WALLET", help="who pays (default: %(default)s)"
         )
         send.add_argument("--fee", metavar="COINS", help="default: the chain's minimum")
-        send.add_argument("--memo", default="", metavar="TEXT", help=f"text for the receiver, at most {MEMO_BYTES_MAX} bytes")
+        send.add_argument(
+            "--memo", default="", metavar="TEXT", help=f"text for the receiver, at most {MEMO_BYTES_MAX} bytes"
+        )
         send.add_argument("--no-wait", action="store_true", help="return once the node has accepted it")
         send.add_argument(
             "--wait-s", type=_seconds, default=WAIT_S, metavar="S",
@@ -48,8 +50,9 @@ class TxVerb:
         add_passphrase_option(send)
         add_node_option(send)
         show = add_command(
-            commands, "show", "show a transaction's state and receipt", "metanode tx show ID", "metanode tx show ID --json"
-        )
+            commands, "show", "show a transaction's state and receipt",
+            "metanode tx show ID", "metanode tx show ID --json",
+        )  # fmt: skip
         show.add_argument("id", metavar="ID", help="64 hex digits, as `tx send` printed them")
         add_node_option(show)
 
@@ -68,7 +71,8 @@ class TxVerb:
         envelope = api.transfer(key, api.genesis(), to, amount, fee=fee, memo=memo)
         submitted = api.submit([envelope])[0]
         args.console.line(f"accepted    {submitted['id']}")
-        args.console.line(f"            {format_amount(amount)} coins to {to_bech32m(to)}, fee {format_amount(envelope.fee)}")
+        coins, paid = format_amount(amount), format_amount(envelope.fee)
+        args.console.line(f"            {coins} coins to {to_bech32m(to)}, fee {paid}")
         if args.no_wait:
             args.console.result(submitted)
             return EXIT_OK

@@ -137,7 +137,13 @@ def _list(args: argparse.Namespace, console: Console) -> None:
 
 def _show(name: str, public_key: bytes, console: Console) -> None:
     account = account_id(public_key)
-    value = {"ok": True, "name": name, "account": to_bech32m(account), "rtc": to_rtc(account), "public_key": public_key.hex()}
+    value: dict[str, bool | str] = {
+        "ok": True,
+        "name": name,
+        "account": to_bech32m(account),
+        "rtc": to_rtc(account),
+        "public_key": public_key.hex(),
+    }
     console.result(
         value,
         [

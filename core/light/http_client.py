@@ -25,6 +25,8 @@ REPLY_BYTES_MAX = 8 << 20
 HEAD_BYTES_MAX = 16 << 10
 """Largest status line and headers."""
 READ_BYTES = 65536
+WORDS_CHARS_MAX = 1000
+"""Longest message of a node that is passed on."""
 GATEWAY_STATUSES = (502, 503, 504)
 """What a proxy answers while the node behind it is away (RFC 9110 section 15.6)."""
 
@@ -61,7 +63,7 @@ class Reply:
         code = value.get("code") if isinstance(value, dict) else None
         if not isinstance(code, str) or code not in ERROR_CODES:
             raise MetanodeError("BAD_REPLY", f"the node answered {self.status} without a known code")
-        raise MetanodeError(code, str(value.get("message", "")), str(value.get("expected", "")))
+        raise MetanodeError(code, _one_line(value.get("message", "")), _one_line(value.get("expected", "")))
 
 
 class HttpClient:
@@ -137,6 +139,11 @@ def _tls_context(ca_file: str) -> SSLContext:
         raise MetanodeError(
             "BAD_SETTING", f"ca_file {ca_file!r}: {error.strerror or error}", "a readable file of PEM certificates"
         ) from error
+
+
+def _one_line(text: object) -> str:
+    """Return a node's words as one line a terminal can show: nothing a stranger sends may move its cursor."""
+    return "".join(char if char.isprintable() else "?" for char in str(text)[:WORDS_CHARS_MAX])
 
 
 def _read_reply(stream: socket.socket) -> Reply:

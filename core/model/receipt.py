@@ -12,6 +12,7 @@ from metanode.core.model.limits import HASH_BYTES, RECEIPT_BYTES_MAX, RECEIPT_EV
 OK = 0
 """Receipt code of success; any other is a `number` of ERROR_CODES."""
 CODE_MAX = 0xFFFF
+"""Largest receipt code: an error number is a u16."""
 
 
 class EventNumber(enum.IntEnum):

@@ -17,6 +17,7 @@ from metanode.core.model.limits import CERTIFICATE_BYTES_MAX, HASH_BYTES, SIGNAT
 from metanode.core.model.validators import Validator
 
 U32_MAX = 2**32 - 1
+"""Largest round; also what `prepared_round` holds when nothing was prepared."""
 NOT_PREPARED = U32_MAX
 """`prepared_round` of a round-change that has no prepared certificate; its hash is NO_HASH."""
 NO_HASH = bytes(HASH_BYTES)

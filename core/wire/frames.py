@@ -21,7 +21,7 @@ VERSION = 1
 PAYLOAD_BYTES_MAX = 2 * BLOCK_BYTES_MAX
 """Largest payload, bytes: a block, its votes and room to grow."""
 CHANNEL_MAX = 0xFFFF
-COUNTER_MAX = 2**64 - 1
+"""Highest channel number: 16 bits of the header."""
 
 _HEADER = struct.Struct(">BBBHQI")
 HEADER_BYTES = _HEADER.size

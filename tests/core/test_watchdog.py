@@ -46,6 +46,25 @@ async def test_a_blockage_is_reported_once_and_its_end_too() -> None:
     assert end == ("", "")
 
 
+async def test_stopping_ends_the_thread_at_any_moment() -> None:
+    """Also while it is about to ask, when the loop cannot answer because it waits for the thread."""
+    reports = Reports()
+    watchdog = Watchdog({}, blocked_ms=60_000, report=reports)
+    clear = watchdog._answered.clear
+    asking = threading.Event()
+
+    def clear_late() -> None:
+        asking.set()
+        watchdog._stopped.wait(timeout=60)
+        clear()
+
+    watchdog._answered.clear = clear_late  # type: ignore[method-assign]  # holds the thread just before its question
+    watchdog.start()
+    await trio.to_thread.run_sync(asking.wait, 60)
+    watchdog.stop()
+    assert reports.lines == []
+
+
 async def test_a_loop_that_answers_is_left_alone() -> None:
     """Waiting is not blocking."""
     reports = Reports()

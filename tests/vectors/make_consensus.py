@@ -19,9 +19,10 @@ from metanode.core.model import codec, ecvrf, ed25519
 from metanode.core.model.accounts import account_id
 from metanode.core.model.leader import alpha, beta_zero, leader
 from metanode.core.model.validators import Validator, encode_set, set_hash
-from metanode.core.model.vote import NO_HASH, NOT_PREPARED, Certificate, VoteType, quorum, vote_digest
+from metanode.core.model.vote import NO_HASH, NOT_PREPARED, Certificate, Vote, VoteType, quorum, vote_digest
 
 HERE = Path(__file__).resolve().parent
+SOURCE = "metanode protocol v1 (docs/wire_format.md), made by tests/vectors/make_consensus.py"
 GENESIS_HASH = hashlib.sha256(b"a genesis").digest()
 BONDS = (1_000_000, 5_000_000, 1, 2_000_000)
 
@@ -91,7 +92,8 @@ def validator_set_document() -> dict[str, Any]:
         "member of four fields": codec.encode([[one.account, one.consensus_key, one.vrf_key, one.bond]]).hex(),
     }
     return {
-        "title": "validator sets: canonical bytes and H(set, bytes)",
+        "source": SOURCE,
+        "note": "Validator sets: canonical bytes and H(set, bytes). Each set under `refused` is refused with `code`.",
         "accepted": accepted,
         "refused": [{"name": name, "bytes": data, "code": "BAD_SHAPE"} for name, data in refused.items()],
     }
@@ -116,7 +118,8 @@ def leader_document() -> dict[str, Any]:
             }
         )
     return {
-        "title": "VRF inputs and leaders; bonds are of validator_set.json's four members, in set order",
+        "source": SOURCE,
+        "note": "VRF inputs and leaders; bonds are of validator_set.json's four members, in set order.",
         "genesis_hash": GENESIS_HASH.hex(),
         "beta_0": beta_zero(GENESIS_HASH).hex(),
         "bonds": [v.bond for v in SET],
@@ -148,7 +151,9 @@ def vote_document() -> dict[str, Any]:
             }
         )
     return {
-        "title": "votes and certificates; the set is validator_set.json's four members",
+        "source": SOURCE,
+        "note": "Votes and certificates; the set is validator_set.json's four members. Each vote and each certificate "
+        "under `malformed` is refused with `code` before any signature is looked at.",
         "genesis_hash": GENESIS_HASH.hex(),
         "validator_set": encode_set(SET).hex(),
         "digests": digests,
@@ -156,7 +161,78 @@ def vote_document() -> dict[str, Any]:
         "height": 7,
         "header_hash": header.hex(),
         "certificates": certificates(header),
+        "votes": votes(header),
+        "malformed": malformed(header),
     }
+
+
+def votes(header: bytes) -> list[dict[str, Any]]:
+    """Return signed votes of the set's first member, with their bytes."""
+    rows = []
+    for height, round_number, vote_type, hash32, prepared in (
+        (7, 0, VoteType.PROPOSE, header, 0),
+        (7, 1, VoteType.PREPARE, header, 0),
+        (2**64 - 1, 2**32 - 1, VoteType.COMMIT, header, 0),
+        (7, 2, VoteType.ROUND_CHANGE, header, 1),
+        (7, 1, VoteType.ROUND_CHANGE, NO_HASH, NOT_PREPARED),
+    ):
+        digest = vote_digest(GENESIS_HASH, height, round_number, vote_type, hash32, prepared)
+        vote = Vote(height, round_number, vote_type, hash32, prepared, ed25519.sign(ROWS[0][1], digest))
+        rows.append(
+            {
+                "height": height,
+                "round": round_number,
+                "type": int(vote_type),
+                "hash": hash32.hex(),
+                "prepared_round": prepared,
+                "signature": vote.signature.hex(),
+                "digest": digest.hex(),
+                "bytes": vote.encode().hex(),
+            }
+        )
+    return rows
+
+
+def malformed(header: bytes) -> list[dict[str, str]]:
+    """Return bytes that are no vote or no certificate, with the code of their refusal."""
+    vote: dict[int, Any] = {0: 7, 1: 0, 2: 2, 3: header, 4: 0, 5: bytes(64)}
+    certificate: dict[int, Any] = {0: 7, 1: 0, 2: header, 3: b"\x01", 4: [bytes(64)]}
+
+    def without(fields: dict[int, Any], key: int) -> dict[int, Any]:
+        return {name: value for name, value in fields.items() if name != key}
+
+    rows: list[tuple[str, str, Any]] = [
+        ("vote", "an array", list(vote.values())),
+        ("vote", "no signature", without(vote, 5)),
+        ("vote", "unknown key", {**vote, 6: 0}),
+        ("vote", "height 0", {**vote, 0: 0}),
+        ("vote", "round of 33 bits", {**vote, 1: 2**32}),
+        ("vote", "type 4", {**vote, 2: 4}),
+        ("vote", "hash of 31 bytes", {**vote, 3: header[:31]}),
+        ("vote", "a commit with a prepared round", {**vote, 4: 1}),
+        ("vote", "prepared round of 33 bits", {**vote, 2: 3, 4: 2**32}),
+        ("vote", "round-change with a hash and no round", {**vote, 2: 3, 4: NOT_PREPARED}),
+        ("vote", "round-change with a round and no hash", {**vote, 2: 3, 3: NO_HASH}),
+        ("vote", "signature of 63 bytes", {**vote, 5: bytes(63)}),
+        ("certificate", "an array", list(certificate.values())),
+        ("certificate", "no bitmap", without(certificate, 3)),
+        ("certificate", "unknown key", {**certificate, 5: 0}),
+        ("certificate", "height 0", {**certificate, 0: 0}),
+        ("certificate", "round of 33 bits", {**certificate, 1: 2**32}),
+        ("certificate", "header hash of 33 bytes", {**certificate, 2: header + b"\0"}),
+        ("certificate", "bitmap of 14 bytes", {**certificate, 3: bytes(14)}),
+        ("certificate", "signature of 63 bytes", {**certificate, 4: [bytes(63)]}),
+        ("certificate", "101 signatures", {**certificate, 4: [bytes(64)] * 101}),
+    ]
+    refused = [
+        {"name": name, "object": kind, "bytes": codec.encode(value).hex(), "code": "BAD_SHAPE"}
+        for kind, name, value in rows
+    ]
+    for kind, good in (("vote", vote), ("certificate", certificate)):
+        data = codec.encode(good)
+        for name, changed in (("cut short", data[:-1]), ("a byte behind it", data + b"\0")):
+            refused.append({"name": name, "object": kind, "bytes": changed.hex(), "code": "NOT_CANONICAL"})
+    return refused
 
 
 def certificates(header: bytes) -> list[dict[str, Any]]:

@@ -188,8 +188,8 @@ def main() -> None:
             if verify(*fields) is not row["accept"]:
                 raise SystemExit(f"{name} disagrees: {row['name']}")
     document = {
-        "title": "Ed25519 signatures on which libraries differ; accept is this chain's verdict",
-        "rule": "core/model/ed25519.py; made by tests/vectors/make_ed25519_edge.py",
+        "source": "the rule of docs/wire_format.md section 4, made by tests/vectors/make_ed25519_edge.py; libsodium agrees",
+        "note": "Signatures on which libraries differ; `accept` is this chain's verdict.",
         "cases": cases,
     }
     TARGET.parent.mkdir(exist_ok=True)

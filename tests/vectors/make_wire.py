@@ -1,4 +1,4 @@
-"""Make envelope, header, block, receipt, genesis, bodies and bundle.json from fixed seeds.
+"""Make envelope, header, block, receipt, genesis, bodies, bundle, too_large and signed_reply.json from fixed seeds.
 
 The field names are explained in docs/wire_format.md, "Vectors".
 Run: python tests/vectors/make_wire.py   (deterministic: same bytes every time)
@@ -11,8 +11,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from metanode.core.model import bodies, codec, ecvrf, ed25519, kinds
-from metanode.core.model.accounts import account_id, to_bech32m
+from metanode.core.light.signed_reply import reply_digest
+from metanode.core.model import bodies, codec, ecvrf, ed25519, kinds, limits
+from metanode.core.model.accounts import account_id, to_bech32m, to_rtc
 from metanode.core.model.block import Block, envelope_ids, receipts_root, tx_root
 from metanode.core.model.bundle import Bundle, Item, ReceiptItem, StateItem
 from metanode.core.model.envelope import Envelope, build_envelope, signing_digest
@@ -152,12 +153,48 @@ def make_genesis() -> None:
         ("unknown profile", params(profile="edgy"), "BAD_SETTING", "edge"),
         ("vm_weight above 1", params(vm_weight=1_000_000_001), "BAD_SETTING", "params.vm_weight"),
         ("an interval across epochs", params(attest_every_slots=3), "BAD_SETTING", "attest_every_slots"),
+        ("nothing at all", "", "BAD_JSON", "line 1"),
+        ("a key twice, deep inside", params().replace('"profile"', '"block_ms": 1, "profile"'), "BAD_JSON", "twice"),
+        ("250000.0", json.dumps(good).replace("250000", "250000.0"), "BAD_JSON", "250000.0"),
+        ("25e4", json.dumps(good).replace("250000", "25e4"), "BAD_JSON", "25e4"),
+        ("NaN", json.dumps(good).replace("250000", "NaN"), "BAD_JSON", "NaN"),
+        ("leading zero", json.dumps(good).replace("250000", "0250000"), "BAD_JSON", "line 1"),
+        ("below zero", changed(treasury=-1), "BAD_SETTING", "genesis.treasury"),
+        ("a number of 32 digits", changed(treasury=10**31), "BAD_SETTING", "genesis.treasury"),
+        ("a number of 33 digits", changed(treasury=10**32), "BAD_JSON", "33 characters"),
+        ("16 levels", "[" * 16 + "]" * 16, "BAD_SETTING", "object"),
+        ("17 levels", "[" * 17 + "]" * 17, "BAD_JSON", "nested"),
+        ("17 levels under a key nobody knows", changed(x=json.loads("[" * 16 + "]" * 16)), "BAD_JSON", "nested"),
+        ("a number in quotes", changed(treasury="250000"), "BAD_SETTING", "genesis.treasury"),
+        ("no hyphen in front", changed(chain_name="-devnet"), "BAD_SETTING", "chain_name"),
+        ("name of 33 characters", changed(chain_name="a" * 33), "BAD_SETTING", "chain_name"),
+        ("key in upper-case hex", changed(validators=[{**member, "vrf_key": member["vrf_key"].upper()}]),
+         "BAD_SETTING", "vrf_key"),
+        ("BLS key of 47 bytes", changed(validators=[{**member, "bls": "00" * 47}]), "BAD_SETTING", "BLS"),
+        ("one key for both duties", changed(validators=[{**member, "vrf_key": member["consensus_key"]}]),
+         "BAD_SETTING", "already serves"),
+        ("an address in mixed case", changed(accounts={mn[:-1] + mn[-1].upper(): 1} if mn[-1].isalpha() else
+         {mn[:3] + mn[3:].upper(): 1}), "BAD_SETTING", "upper and lower"),
+    ]
+    def one_account(spelled: str) -> str:
+        return changed(accounts={spelled: 5_000_000, to_bech32m(account("sponsor")): 1_000_000_000})
+
+    spellings = [
+        ("no spaces", json.dumps(good, separators=(",", ":"))),
+        ("keys backwards", json.dumps(dict(reversed(good.items())), indent=3)),
+        ("RustChain form of an address", one_account(rtc)),
+        ("RustChain form in upper-case digits", one_account("RTC" + rtc[3:].upper())),
+        ("an address in capitals", one_account(mn.upper())),
+        ("empty bls", changed(validators=[{**member, "bls": ""}])),
+        ("escapes", json.dumps(good).replace('"treasury"', '"\\u0074reasury"').replace('"devnet"', '"dev\\u006Eet"')),
     ]
     write(
         "genesis",
         "`genesis` is the content of a genesis file; everything else follows from it. Each text under `invalid` is "
-        "refused with `code`, and the error names `mentions`.",
+        "refused with `code`, and the error names `mentions`. Each text under `spellings` is the genesis of the first "
+        "case, written differently.",
         cases,
+        spellings=[dict(zip(("name", "text"), row, strict=True)) for row in spellings],
         invalid=[dict(zip(("name", "text", "code", "mentions"), row, strict=True)) for row in invalid],
     )
 
@@ -242,6 +279,16 @@ def make_bodies() -> None:
         ("probe twice", kinds.ATTEST, attest(probe_results=((1, 2), (1, 2))), "BAD_SHAPE"),
         ("probes not rising", kinds.ATTEST, attest(probe_results=((2, 2), (1, 2))), "BAD_SHAPE"),
         ("17 probes", kinds.ATTEST, attest(probe_results=tuple((i, 0) for i in range(17))), "BAD_SHAPE"),
+        ("amount 0 to 19 bytes", kinds.TRANSFER, codec.encode({0: bytes(19), 1: 0, 2: b""}), "ZERO_AMOUNT"),
+        ("amount 0 and no memo", kinds.TRANSFER, codec.encode({0: bytes(20), 1: 0}), "BAD_SHAPE"),
+        ("record version 2, key 9 as well", kinds.MACHINE_REVEAL,
+         replace(REVEAL, inner=codec.encode({**dict.fromkeys(range(1, 10), 0), 0: 2})).encode(), "BAD_SHAPE"),
+        ("record version 2, all else wrong", kinds.MACHINE_REVEAL,
+         replace(REVEAL, inner=codec.encode({**dict.fromkeys(range(1, 9), 0), 0: 2})).encode(), "BAD_VERSION"),
+        ("inventory of 4097 bytes, owner of 32", kinds.MACHINE_REVEAL, inner(inventory=bytes(4097), owner=bytes(32)),
+         "INVENTORY_TOO_LARGE"),
+        ("inner not CBOR, salt of 31 bytes", kinds.MACHINE_REVEAL,
+         replace(REVEAL, inner=b"\xff", salt=bytes(31)).encode(), "NOT_CANONICAL"),
     ]
     write(
         "bodies",
@@ -335,8 +382,17 @@ def make_envelope() -> None:
         ("sender of 32 bytes", wire({3: bytes(32)}), "BAD_SHAPE"),
         ("nonce as text", wire({4: "1"}), "BAD_SHAPE"),
         ("empty public key", wire({9: b""}), "BAD_SHAPE"),
+        ("version 2 and a sender of 32 bytes", wire({0: 2, 3: bytes(32)}), "BAD_SHAPE"),
+        ("version as text", wire({0: "1"}), "BAD_SHAPE"),
     ]
     check = [
+        ("version 2, another chain, alg and kind", wire({0: 2, 1: 1, 2: 5, 8: 2}), "BAD_VERSION"),
+        ("another chain, alg and kind", wire({1: 1, 2: 5, 8: 2}), "WRONG_CHAIN"),
+        ("alg 2 and kind 5", wire({2: 5, 8: 2}), "BAD_ALGORITHM"),
+        ("attest with a fee, another's public key", wire({2: kinds.ATTEST, 9: key("bob")}), "FEE_NOT_ZERO"),
+        ("another's public key, body not CBOR", wire({7: b"\xff", 9: key("bob")}), "PUBKEY_UNEXPECTED"),
+        ("reveal of a record that is no map", wire({2: kinds.MACHINE_REVEAL, 7: replace(REVEAL, inner=b"\0").encode()}),
+         "BAD_SHAPE"),
         ("version 2", wire({0: 2}), "BAD_VERSION"),
         ("another chain", wire({1: 1}), "WRONG_CHAIN"),
         ("alg 2", wire({8: 2}), "BAD_ALGORITHM"),
@@ -445,10 +501,23 @@ class Chain:
             1, origin.chain_id, 1, origin.genesis_ms + 1_000, 0, origin.hash, roots, acting, acting,
             origin.params_hash, proof,
         )  # fmt: skip
+        self.ordered, self.signers = ordered, signers
         self.header_hash = header_hash(self.header.encode())
-        digest = vote_digest(origin.hash, 1, 0, VoteType.COMMIT, self.header_hash)
-        commits = {i: ed25519.sign(seed(f"{ordered[i]} consensus"), digest) for i in range(signers)}
-        self.certificate = Certificate.build(1, 0, self.header_hash, commits, len(ordered))
+        self.certificate = self.certify(self.header)
+
+    def certify(self, header: Header) -> Certificate:
+        """Return a certificate of this chain's validators for any header: they may also agree on what breaks a rule."""
+        identity = header_hash(header.encode())
+        digest = vote_digest(self.origin.hash, header.height, 0, VoteType.COMMIT, identity)
+        commits = {i: ed25519.sign(seed(f"{self.ordered[i]} consensus"), digest) for i in range(self.signers)}
+        return Certificate.build(header.height, 0, identity, commits, len(self.ordered))
+
+    def certified(self, *items: Item, **changes: Any) -> bytes:
+        """Return a bundle whose header differs in `changes`, with a certificate that fits it."""
+        header = replace(self.header, **changes)
+        return replace(
+            self.bundle(*items), header=header.encode(), certificate=self.certify(header).encode()
+        ).encode()
 
     def receipt_item(self, index: int) -> ReceiptItem:
         """Return the proof of one envelope and its receipt."""
@@ -498,6 +567,11 @@ def make_header() -> None:
         ("longer than 1,024 bytes", header({10: bytes(1_024)}), "TOO_LARGE"),
         ("version 2", header({0: 2}), "BAD_VERSION"),
         ("height 0", header({2: 0}), "BAD_HEADER"),
+        ("version 2, all else wrong", codec.encode({**dict.fromkeys(range(1, 11), b""), 0: 2}), "BAD_VERSION"),
+        ("version 2 and no time", header({0: 2}, without=3), "BAD_SHAPE"),
+        ("version 2 and height 0", header({0: 2, 2: 0}), "BAD_VERSION"),
+        ("version as bytes", header({0: b"\1"}), "BAD_SHAPE"),
+        ("height 0 and a hash of 31 bytes", header({2: 0, 5: bytes(31)}), "BAD_HEADER"),
         ("no time", header({}, without=3), "BAD_SHAPE"),
         ("a round", header({11: 0}), "BAD_SHAPE"),
         ("hash of 31 bytes", header({5: bytes(31)}), "BAD_SHAPE"),
@@ -515,10 +589,17 @@ def make_header() -> None:
     )
 
 
+def fitting(chain: Chain, count: int) -> Block:
+    """Return a block of a chain's first envelopes under a header with their roots."""
+    ids, receipts = chain.ids[:count], chain.receipts[:count]
+    roots = replace(chain.header.roots, tx=tx_root(ids), receipts=receipts_root(receipts))
+    header = replace(chain.header, roots=roots)
+    return Block.build(header.encode(), [each.raw for each in chain.envelopes[:count]])
+
+
 def make_block() -> None:
     """Write block.json."""
-    raw = [each.raw for each in ONE_CHAIN.envelopes]
-    full = Block.build(ONE_CHAIN.header.encode(), raw)
+    full = fitting(ONE_CHAIN, 3)
     cases = [
         {
             "name": name,
@@ -532,8 +613,8 @@ def make_block() -> None:
         }
         for name, each in (
             ("three envelopes", full),
-            ("one envelope", Block.build(FOUR_CHAIN.header.encode(), raw[:1])),
-            ("empty", Block.build(ONE_CHAIN.header.encode(), [])),
+            ("one envelope", fitting(FOUR_CHAIN, 1)),
+            ("empty", fitting(ONE_CHAIN, 0)),
         )
     ]
 
@@ -550,11 +631,12 @@ def make_block() -> None:
         ("an envelope of 0 bytes", block(b"abc", 0, 1, 1, 3), "BAD_SHAPE"),
         ("offsets fall", block(b"abc", 0, 2, 1, 3), "BAD_SHAPE"),
         ("a body that no offset covers", block(b"abc", 0), "BAD_SHAPE"),
+        ("header of 1,025 bytes", codec.encode([bytes(1_025), b"", bytes(4)]), "BAD_SHAPE"),
     ]
     write(
         "block",
         "`envelopes` joined are `body`; `offsets` has one number more than there are envelopes; `tx_root` is the list "
-        "root over `ids`. Each block under `invalid` is refused with `code`.",
+        "root over `ids` and stands in `header`. Each block under `invalid` is refused with `code`.",
         cases,
         invalid=[dict(zip(("name", "block", "code"), row, strict=True)) for row in invalid],
     )
@@ -604,6 +686,19 @@ def make_bundle() -> None:
     def changed(each: Item) -> bytes:
         return four.bundle(each).encode()
 
+    def alone(**changes: bytes) -> bytes:
+        return replace(good, items=(), **changes).encode()
+
+    # What a quorum certifies although no honest node would: the decoders' codes still come through.
+    odd_transfer = envelope("alice", kinds.TRANSFER, b"\x80", origin=FOUR, first=True, fee=1_000)
+    odd_receipt = Receipt(odd_transfer.id, 0, 1_000).encode()
+    odd_item = ReceiptItem(odd_transfer.raw, odd_receipt, 0, 1, (), ())
+    odd_state = StateMap.from_entries([(alice, b"\x81\x00")])
+    odd_entry = StateItem(alice, odd_state.get(alice), odd_state.prove(alice))
+    odd_roots = Roots(tx_root([odd_transfer.id]), receipts_root([odd_receipt]), odd_state.root)
+    proof = four.header.vrf_proof
+    wrong_round = replace(four.certificate, round=1).encode()
+    wide_round = codec.encode({**codec.read_map(four.certificate.encode(), range(5), "certificate"), 1: 2**32})
     invalid = [
         ("cut short", good.encode()[:-1], "NOT_CANONICAL"),
         ("version 2", good.encode().replace(b"\x00\x01", b"\x00\x02", 1), "BAD_VERSION"),
@@ -625,6 +720,28 @@ def make_bundle() -> None:
         ("state key made up", changed(replace(missing, value=b"\x80")), "BAD_PROOF"),
         ("state count changed", changed(replace(entry, proof=replace(entry.proof, count=7))), "BAD_PROOF"),
         ("absence shown too high up", changed(replace(missing, proof=shallow)), "BAD_PROOF"),
+        ("another genesis, header not CBOR", alone(genesis_hash=SOLO.hash, header=b""), "UNTRUSTED"),
+        ("header not CBOR, set not the header's", alone(header=b"", certificate=b""), "NOT_CANONICAL"),
+        ("header of version 2", alone(header=four.header.encode().replace(b"\x00\x01", b"\x00\x02", 1)), "BAD_VERSION"),
+        ("certificate not CBOR", alone(certificate=b""), "NOT_CANONICAL"),
+        ("certificate is an array", alone(certificate=b"\x80"), "BAD_SHAPE"),
+        ("round of 33 bits", alone(certificate=wide_round), "BAD_SHAPE"),
+        ("another round than was signed", alone(certificate=wrong_round), "BAD_CERTIFICATE"),
+        ("certificate of 16,385 bytes", alone(certificate=bytes(16_385)), "BAD_SHAPE"),
+        ("version 2 and no genesis hash", codec.encode({**{k: v for k, v in fields.items() if k != 1}, 0: 2}), "BAD_SHAPE"),
+        ("version 2, all else wrong", codec.encode({**dict.fromkeys(range(1, 6), 0), 0: 2}), "BAD_VERSION"),
+        ("257 items", codec.encode({**fields, 5: [0] * 257}), "BAD_SHAPE"),
+        ("certified for another set", four.certified(validator_set_hash=bytes(32)), "UNTRUSTED"),
+        ("certified with proposer 4 of 4", four.certified(proposer_index=4), "BAD_HEADER"),
+        ("certified without a parent", four.certified(prev_hash=bytes(32)), "BAD_HEADER"),
+        ("certified with a proof of nothing", four.certified(vrf_proof=bytes(80)), "BAD_VRF"),
+        ("certified with another member's proof", four.certified(proposer_index=1), "BAD_VRF"),
+        ("certified with s changed", four.certified(vrf_proof=proof[:48] + bytes([proof[48] ^ 1]) + proof[49:]), "BAD_VRF"),
+        ("proof and parent wrong", four.certified(vrf_proof=bytes(80), prev_hash=bytes(32)), "BAD_VRF"),
+        ("receipt not CBOR", changed(replace(item, receipt=b"")), "NOT_CANONICAL"),
+        ("envelope of no fields", changed(replace(item, envelope=codec.encode([b"\xa0", bytes(64)]))), "BAD_SHAPE"),
+        ("certified transfer without a body", four.certified(odd_item, roots=odd_roots), "BAD_SHAPE"),
+        ("certified account of one column", four.certified(odd_entry, roots=odd_roots), "BAD_SHAPE"),
     ]
     write(
         "bundle",
@@ -638,6 +755,125 @@ def make_bundle() -> None:
     )
 
 
-if __name__ == "__main__":
-    for make in (make_genesis, make_bodies, make_envelope, make_receipt, make_header, make_block, make_bundle):
+# -- inputs too long to write down --
+
+
+def make_too_large() -> None:
+    """Write too_large.json."""
+
+    def zeros(name: str, bound: int) -> list[Case]:
+        # Zero bytes are the integer 0 and something behind it: any code but TOO_LARGE says that they were read.
+        return [
+            {"name": f"{name} of {size:,} bytes", "object": name, "parts": [["00", size]], "code": code}
+            for size, code in ((bound, "NOT_CANONICAL"), (bound + 1, "TOO_LARGE"))
+        ]
+
+    def block(name: str, parts: list[list[Any]], code: str) -> Case:
+        return {"name": f"block: {name}", "object": "block", "parts": [["8340", 1], *parts], "code": code}
+
+    def head(offsets: int, more: int = 0) -> str:
+        return length_of(4 * offsets + more)
+
+    def length_of(length: int) -> str:
+        return codec.encode(bytes(length))[:-length].hex()
+
+    body, count, wide = limits.BLOCK_BYTES_MAX, limits.BLOCK_ENVELOPES_MAX, limits.ENVELOPE_BYTES_MAX
+
+    def one(length: int) -> list[list[Any]]:
+        return [[length_of(length), 1], ["00", length], ["4800000000" + length.to_bytes(4, "big").hex(), 1]]
+
+    whole = [[length_of(body), 1], ["00", body]]
+    steps = "".join(each.to_bytes(4, "big").hex() for each in range(0, body + 1, wide))
+    cases = [
+        *zeros("envelope", limits.ENVELOPE_BYTES_MAX),
+        *zeros("body", limits.ENVELOPE_BYTES_MAX),
+        *zeros("header", limits.HEADER_BYTES_MAX),
+        *zeros("receipt", limits.RECEIPT_BYTES_MAX),
+        *zeros("validator set", limits.VALIDATOR_SET_BYTES_MAX),
+        *zeros("vote", limits.ENVELOPE_BYTES_MAX),
+        *zeros("certificate", limits.CERTIFICATE_BYTES_MAX),
+        *zeros("bundle", limits.BUNDLE_BYTES_MAX),
+        *zeros("block", limits.BLOCK_WIRE_BYTES_MAX),
+        block("a full body", [*whole, [length_of(len(steps) // 2) + steps, 1]], ""),
+        block("a body of one byte more", [[length_of(body + 1), 1], ["00", body + 1], ["4400000000", 1]], "BAD_SHAPE"),
+        block("an envelope of 65,536 bytes", one(wide), ""),
+        block("an envelope of 65,537 bytes", one(wide + 1), "BAD_SHAPE"),
+        block("10,001 offsets of 0", [["40", 1], [head(count + 1), 1], ["00000000", count + 1]], "BAD_SHAPE"),
+        block("10,002 offsets of 0", [["40", 1], [head(count + 2), 1], ["00000000", count + 2]], "TOO_LARGE"),
+        block("10,002 offsets and a byte", [["40", 1], [head(count + 2, 1), 1], ["00000000", count + 2], ["00", 1]],
+              "BAD_SHAPE"),
+        {"name": "genesis file of 1,048,576 blanks", "object": "genesis", "parts": [["20", limits.GENESIS_BYTES_MAX]],
+         "code": "BAD_JSON"},
+        {"name": "genesis file of 1,048,577 blanks", "object": "genesis",
+         "parts": [["20", limits.GENESIS_BYTES_MAX + 1]], "code": "BAD_SETTING"},
+    ]  # fmt: skip
+    write(
+        "too_large",
+        "The input is its `parts` end to end, each the hex repeated as often as the number says; `object` names the "
+        "decoder, `body` being that of a transfer. `code` is its refusal, empty where it decodes.",
+        cases,
+    )
+
+
+def make_signed_reply() -> None:
+    """Write signed_reply.json."""
+    node, other = seed("node"), seed("other node")
+    cases = []
+    for name, body in (
+        ("an object", b'{"ok":true,"status":"pending"}'),
+        ("an empty body", b""),
+        ("bytes that are no text", bytes(range(256))),
+    ):
+        digest = reply_digest(SOLO.hash, body)
+        cases.append(
+            {
+                "name": name,
+                "node_seed": node,
+                "body": body,
+                "digest": digest,
+                "headers": {"metanode-node": key("node"), "metanode-signature": ed25519.sign(node, digest)},
+            }
+        )
+    body = b'{"ok":true}'
+    digest = reply_digest(SOLO.hash, body)
+    signature = ed25519.sign(node, digest)
+    good = {"metanode-node": key("node"), "metanode-signature": signature}
+
+    def bad(name: str, headers: dict[str, Any], *, said: bytes = body, known: bytes = b"") -> Case:
+        return {"name": name, "headers": headers, "body": said, "known_node": known, "code": "BAD_REPLY"}
+
+    flipped = bytes([signature[0] ^ 1]) + signature[1:]
+    invalid = [
+        bad("another body", good, said=b'{"ok":true }'),
+        bad("no headers", {}),
+        bad("no node", {"metanode-signature": signature}),
+        bad("no signature", {"metanode-node": key("node")}),
+        bad("signature of 63 bytes", {**good, "metanode-signature": signature[:63]}),
+        bad("one bit of the signature", {**good, "metanode-signature": flipped}),
+        bad("headers are no hex", {**good, "metanode-node": "x" * 64}),
+        bad("another node's key", {**good, "metanode-node": key("other node")}),
+        bad("another node than the known one", good, known=ed25519.public_key(other)),
+        bad("signed for another genesis", {**good, "metanode-signature": ed25519.sign(node, reply_digest(FOUR.hash, body))}),
+        bad("body signed without the digest", {**good, "metanode-signature": ed25519.sign(node, body)}),
+    ]
+    write(
+        "signed_reply",
+        "A node with `node_seed` answers `body` under `genesis_hash`: digest and headers follow. Each reply under "
+        "`invalid` is refused with `code`; `known_node` is the key seen before, empty for none.",
+        cases,
+        genesis_hash=SOLO.hash,
+        invalid=invalid,
+    )
+
+
+def main() -> None:
+    """Write all files."""
+    for make in (
+        make_genesis, make_bodies, make_envelope, make_receipt, make_header, make_block, make_bundle, make_too_large,
+        make_signed_reply,
+    ):  # fmt: skip
         make()
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ LIMIT_MAX = 500
 OFFSET_MAX = 1_000_000
 """Entries that may be skipped."""
 NUMBER_DIGITS_MAX = 20
+"""Longest number in a query, digits: enough for 2^64 - 1."""
 
 
 def texts_of(body: bytes, keys: tuple[str, ...]) -> dict[str, str]:

@@ -56,10 +56,9 @@ def test_a_node_runs_until_it_is_told_to_stop(
     process.send_signal(number)
     _, log = process.communicate(timeout=WAIT_S)
     assert process.returncode == code
-    lines = log.splitlines()
-    assert lines.count("stopping") == 1
-    parts = [json.loads(line) for line in lines if line != "stopping"]
-    assert parts[-1]["msg"] == "storage.sqlite stopped"
+    messages = [json.loads(line)["msg"] for line in log.splitlines()]
+    assert messages.count(f"stopping on {signal.Signals(number).name}") == 1
+    assert messages[-1] == "storage.sqlite stopped"
     assert not (home / "run" / "node.json").exists()
 
 
