@@ -79,11 +79,10 @@ def node(tmp_path: Path) -> Iterator[RealNode]:
     install()
     real = RealNode(tmp_path / "home")
     real.verb("init", "--network", "devnet", "--port", "0")
-    settings = real.home.settings_file
     # Faster blocks hit more moments of block production in the same time.
     genesis = real.home.genesis_file
-    genesis.write_text(genesis.read_text().replace('"block_ms": 1000', '"block_ms": 100').replace('"slot_ms": 2000', '"slot_ms": 400'))
-    assert settings.exists()
+    text = genesis.read_text().replace('"block_ms": 1000', '"block_ms": 100')
+    genesis.write_text(text.replace('"slot_ms": 2000', '"slot_ms": 400'))
     yield real
     if real._process is not None and real._process.poll() is None:
         real.end(signal.SIGKILL)
@@ -138,7 +137,8 @@ def test_thirty_kills_lose_nothing_acknowledged_and_repeat_nothing(node: RealNod
                     nonce += 1
                     continue
                 # BAD_NONCE here: as many wait as the pool queues for one sender.
-                assert error.code in PASSING | {"RATE_LIMITED", "POOL_FULL", "BAD_NONCE"}, error.line()
+                if error.code not in PASSING | {"RATE_LIMITED", "POOL_FULL", "BAD_NONCE"}:
+                    raise
                 break
         node.end(signal.SIGKILL)
 
@@ -157,7 +157,8 @@ def check_the_books(node: RealNode, genesis: Genesis, transfers: int) -> None:
     """Read the database as anyone with sqlite3 can: heights without a gap, ids once, every coin in some place."""
     path = node.home.data_dir("storage.sqlite") / "chain.sqlite"
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
-        ids = [row[0] for row in database.execute("SELECT envelope_id FROM transfers WHERE kind = 'transfer' AND code = 0")]
+        rows = database.execute("SELECT envelope_id FROM transfers WHERE kind = 'transfer' AND code = 0")
+        ids = [row[0] for row in rows]
         assert len(ids) == len(set(ids)) == transfers
         held = database.execute("SELECT SUM(balance) FROM wallets").fetchone()[0]
         settled = database.execute("SELECT COUNT(*), COALESCE(SUM(paid), 0) FROM epochs").fetchone()

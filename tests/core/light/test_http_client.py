@@ -65,9 +65,11 @@ def test_a_reply_without_a_length_ends_with_the_connection() -> None:
 def test_a_refusal_keeps_the_nodes_own_code_and_words() -> None:
     """The user must read what the node said, not that something failed."""
     body = b'{"ok":false,"error":"bad_nonce","code":"BAD_NONCE","message":"nonce 3","expected":"nonce 4"}'
-    with answering(b"HTTP/1.1 409 Conflict\r\nContent-Length: %d\r\n\r\n" % len(body), body) as (url, _):
-        with pytest.raises(MetanodeError, match="nonce 3") as caught:
-            HttpClient(url).post("/v1/tx", {"envelope": "00"}).require()
+    head = b"HTTP/1.1 409 Conflict\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with answering(head, body) as (url, _):
+        reply = HttpClient(url).post("/v1/tx", {"envelope": "00"})
+    with pytest.raises(MetanodeError, match="nonce 3") as caught:
+        reply.require()
     assert (caught.value.code, caught.value.expected) == ("BAD_NONCE", "nonce 4")
 
 

@@ -29,7 +29,9 @@ def envelope(height: int, number: int) -> tuple[bytes, bytes]:
 
 async def write(path: Path, statements: int) -> None:
     """Save three envelopes at once, include two of them, again and again."""
-    storage = SqliteStorage(path, Options(wal_autocheckpoint_pages=20), workers=ThreadWorkers(), log=logging.getLogger("crash"))
+    storage = SqliteStorage(
+        path, Options(wal_autocheckpoint_pages=20), workers=ThreadWorkers(), log=logging.getLogger("crash")
+    )
     await storage.open(GENESIS_HASH)
     left = statements
 

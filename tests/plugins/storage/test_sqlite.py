@@ -28,7 +28,9 @@ from metanode.plugins.storage.sqlite.store import SqliteStorage
 @asynccontextmanager
 async def sqlite_at(path: Path) -> AsyncIterator[SqliteStorage]:
     """An open store."""
-    async with opened(lambda: SqliteStorage(path, Options(), workers=ThreadWorkers(), log=logging.getLogger("test"))) as storage:
+    async with opened(
+        lambda: SqliteStorage(path, Options(), workers=ThreadWorkers(), log=logging.getLogger("test"))
+    ) as storage:
         assert isinstance(storage, SqliteStorage)
         yield storage
 
@@ -84,9 +86,7 @@ async def test_the_files_are_private(tmp_path: Path) -> None:
     async with sqlite_at(path) as storage:
         await storage.put_genesis([(b"k", b"v")], [])
         modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
-    assert modes == dict.fromkeys(
-        ("chain.sqlite", "chain.sqlite-wal", "chain.sqlite-shm", "chain.sqlite.lock"), 0o600
-    )
+    assert modes == dict.fromkeys(("chain.sqlite", "chain.sqlite-wal", "chain.sqlite-shm", "chain.sqlite.lock"), 0o600)
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert path.parent.parent.stat().st_mode & 0o777 == 0o700
 

@@ -43,7 +43,9 @@ async def test_a_killed_writer_loses_nothing_it_acknowledged(seed: int, tmp_path
             else:
                 acknowledged.add((int(numbers[0]), int(numbers[1])))
 
-        async with opened(lambda: SqliteStorage(path, Options(), workers=ThreadWorkers(), log=logging.getLogger("test"))) as storage:
+        async with opened(
+            lambda: SqliteStorage(path, Options(), workers=ThreadWorkers(), log=logging.getLogger("test"))
+        ) as storage:
             head, entries = await storage.load_state()
             assert head >= blocks
             # The kill may have come before genesis was written.
