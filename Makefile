@@ -16,7 +16,7 @@ NATIVE := $(wildcard platforms/shims/*.c platforms/shims/*.h platforms/shims/bui
 BUDGET := sh contrib/ci/budget.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-faults test-endtoend lint types bench size docs clean
+.PHONY: soak-kill help demo test test-unit test-faults test-endtoend lint types bench size docs clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ test-faults: $(VENV)/.dev ## real processes killed, real files cut
 
 test-endtoend: $(VENV)/.dev ## real node and miner processes, packaging, documentation
 	@$(BUDGET) end-to-end 240 $(BIN)/python -m pytest -q -m endtoend $(PYTEST_ARGS)
+
+soak-kill: $(VENV)/.dev ## a thousand SIGKILLs of a real node, about ten minutes; goes on where it stopped
+	@$(BIN)/python contrib/soak/kill.py
 
 lint: $(VENV)/.dev ## ruff, with its ASYNC rules
 	@$(BUDGET) lint 60 $(BIN)/ruff check .

@@ -18,7 +18,7 @@ from pathlib import Path
 from measuring import ROOT, UnavailableError, cpu_s, environment, last_line, rss_mib
 
 ENVIRONMENT = ROOT / "build" / "bench-peer"
-PACKAGES = ("flask==3.1.3", "gunicorn==23.0.0", "pynacl==1.6.2", "cbor2==5.8.0", "blake3==1.0.8")
+PACKAGES = ("flask==3.1.3", "gunicorn==27.0.1", "pynacl==1.6.2", "cbor2==6.2.1", "blake3==1.0.11")
 """By name and version, installed by pip into an environment of the peer's own."""
 WORKERS = 4
 START_S = 30.0

@@ -16,9 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from door import balance_rate, http_get, http_mix, http_post, loaded_memory, node_start
 from footprint import install_mib
 from hashes import blake3_batch, blake3_single, merkle_root
-from live_node import http_get, miner_memory, node_memory
+from live_node import miner_memory, node_memory
 from measuring import ROOT, Result, UnavailableError, commit, host, rounded
 from proofs import bundle_bytes
 from signatures import ed25519_batch
@@ -32,10 +33,15 @@ PARTS: dict[str, Callable[[], list[Result]]] = {
     "bundle.bytes": bundle_bytes,
     "install.mib": install_mib,
     "start.miner_cpu_ms": miner_start,
+    "start.node_s": node_start,
     "fingerprint.s": fingerprint_seconds,
     "rss.node": node_memory,
-    "http.get": http_get,
     "rss.miner": miner_memory,
+    "http.get": http_get,
+    "http.post": http_post,
+    "http.mix": http_mix,
+    "balance.rate": balance_rate,
+    "rss.node_loaded": loaded_memory,
 }
 """What measures each id, in the order in which they run."""
 BUDGET_S = 220.0

@@ -8,17 +8,18 @@ only watches and, once a reward has come, spends it: a transfer, its proof, and 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
-import subprocess
-import sys
+import signal
 import tempfile
 import time
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from metanode.core.cli.console import Console
-from metanode.core.cli.demo_story import Story
+from metanode.core.cli.demo_processes import Processes, run_verb
+from metanode.core.cli.demo_story import BUNDLE_FILE, WALLET, Story
 from metanode.core.cli.node_api import NodeApi
 from metanode.core.cli.verbs import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from metanode.core.home import Home
@@ -26,8 +27,6 @@ from metanode.core.model.errors import MetanodeError
 
 START_S_MAX = 30.0
 """Longest wait for the node to answer."""
-STOP_S_MAX = 15.0
-"""Longest wait for a process to end after SIGTERM; then it is killed, and that fails the demo."""
 SECONDS_MAX = 86_400
 """Longest demo that may be asked for, seconds: a day."""
 POLL_S = 0.25
@@ -51,57 +50,86 @@ class DemoVerb:
     def run(self, args: argparse.Namespace) -> int:
         """Set up, watch, end: whatever happens, no process stays behind."""
         seconds = _seconds(args.seconds)
-        if args.keep is not None and args.keep.exists():
-            raise MetanodeError("FILE_EXISTS", f"{args.keep} already exists", "another --keep")
-        directory = args.keep or Path(tempfile.mkdtemp(prefix="metanode-demo-"))
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory = _directory(args.keep)
         started = time.monotonic()
         console: Console = args.console
         processes = Processes(directory)
-        interrupted = False
-        story = Story(console, directory)
-        try:
-            api = _start(processes, directory, story)
-            while seconds is None or time.monotonic() - started < seconds:
-                processes.check()
-                story.watch(api, None if seconds is None else seconds - (time.monotonic() - started))
-                time.sleep(POLL_S)
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            story.end_line()
-            clean = processes.stop()
-            if args.keep is None:
-                shutil.rmtree(directory, ignore_errors=True)
+        story = Story(console, directory, run_verb)
+        with _Stop() as stop:
+            try:
+                api = _start(processes, directory, story, stop)
+                while api is not None and not stop.number:
+                    left = None if seconds is None else seconds - (time.monotonic() - started)
+                    if left is not None and left <= 0:
+                        break
+                    processes.check()
+                    story.watch(api, left)
+                    time.sleep(POLL_S)
+            finally:
+                # First the processes: where the terminal or the reader is gone, writing the line fails.
+                clean = processes.stop()
+                if args.keep is None:
+                    shutil.rmtree(directory, ignore_errors=True)
+                story.end_line()
         story.summary(time.monotonic() - started, clean)
-        if interrupted and seconds is None:
-            return EXIT_OK if clean else EXIT_FAILED
-        if interrupted:
-            return EXIT_INTERRUPTED
-        return EXIT_OK if story.complete and clean else EXIT_FAILED
+        if args.keep is not None:
+            _tell_kept(console, directory)
+        if not clean:
+            return EXIT_FAILED
+        if stop.number:
+            # Without an end of its own, Ctrl-C is how the demo ends.
+            return EXIT_OK if seconds is None and stop.number == signal.SIGINT else EXIT_INTERRUPTED
+        return EXIT_OK if story.complete else EXIT_FAILED
 
 
 def _seconds(given: int | None) -> int | None:
     text = os.environ.get("DEMO_SECONDS", "") if given is None else str(given)
     if not text:
         return None
-    if not text.isdigit() or not 1 <= int(text) <= SECONDS_MAX:
-        raise MetanodeError("USAGE", f"{text!r} seconds", f"a whole number from 1 to {SECONDS_MAX}")
+    if not text.isdecimal() or not 1 <= int(text) <= SECONDS_MAX:
+        what = "DEMO_SECONDS" if given is None else "--seconds"
+        raise MetanodeError("USAGE", f"{what} {text}", f"a whole number from 1 to {SECONDS_MAX}")
     return int(text)
 
 
-def _start(processes: Processes, directory: Path, story: Story) -> NodeApi:
-    """Make a home and a wallet, start the node and the miner; return how to ask the node."""
+def _directory(keep: Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="metanode-demo-"))
+    try:
+        keep.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        raise MetanodeError("FILE_EXISTS", f"{keep} already exists", "another --keep") from None
+    except OSError as error:
+        raise MetanodeError("STORAGE_FULL", f"{keep}: {error.strerror}", "a place that can be written") from error
+    return keep
+
+
+def _tell_kept(console: Console, directory: Path) -> None:
+    home = directory / "node"
+    console.line(f"\nkept in {directory}; go on with")
+    console.line(f"  metanode run --home {home}")
+    bundle = directory / BUNDLE_FILE
+    if bundle.exists():
+        console.line(f"  metanode verify {bundle} --genesis {home / 'genesis.json'}")
+
+
+def _start(processes: Processes, directory: Path, story: Story, stop: _Stop) -> NodeApi | None:
+    """Make a home and a wallet, start the node and the miner; return how to ask the node, None when stopped."""
     home = Home(directory / "node")
     story.step("making a node's home, with keys and a genesis of its own")
-    processes.finish("init", ["init", "--home", str(home.path), "--network", "devnet", "--port", "0", "--name", "demo"])
+    run_verb("init", "--home", str(home.path), "--network", "devnet", "--port", "0", "--name", "demo")
     story.step("making a wallet")
-    account = processes.finish("wallet", ["wallet", "new", "demo", "--home", str(home.path), "--json"])["account"]
+    # Under the passphrase of the node's own keys, so that a kept demo can be gone on with.
+    passphrase_file = ["--passphrase-file", str(home.passphrase_file)]
+    account: str = run_verb("wallet", "new", WALLET, "--home", str(home.path), *passphrase_file)["account"]
+    if stop.number:
+        return None
     story.step("starting the node")
-    story.passphrase = processes.passphrase
     processes.spawn("node", ["metanode.core.cli", "run", "--home", str(home.path)])
-    url = _address(processes, home)
-    story.node(url, home.path, account)
+    url = _address(processes, home, stop)
+    if url is None:
+        return None
+    story.node(url, home, account)
     story.step("starting the miner, a process of its own, on this machine's real hardware")
     processes.spawn(
         "miner",
@@ -120,85 +148,44 @@ def _start(processes: Processes, directory: Path, story: Story) -> NodeApi:
     return NodeApi(url)
 
 
-def _address(processes: Processes, home: Home) -> str:
+def _address(processes: Processes, home: Home, stop: _Stop) -> str | None:
+    """Return where the node listens once it does, None when stopped before."""
     deadline = time.monotonic() + START_S_MAX
     while time.monotonic() < deadline:
+        if stop.number:
+            return None
         processes.check()
         state = home.read_running()
         if state is not None and state.get("addresses"):
             return str(state["addresses"][0])
         time.sleep(0.05)
     raise MetanodeError(
-        "TIMEOUT", f"the node does not answer after {START_S_MAX:g} s; its log is {processes.log('node')}"
+        "TIMEOUT", f"the node does not answer after {START_S_MAX:g} s: {processes.last_words('node')}"
     )
 
 
-class Processes:
-    """The demo's own processes, each with a log file; ended by their ids, never by name."""
+class _Stop:
+    """Notes the first signal that asks the demo to end; more of them change nothing, so that it ends whole.
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-        # A passphrase made for this run: the demo's wallet holds nothing that outlives it.
-        self._environment = {**os.environ, "METANODE_PASSPHRASE": os.urandom(16).hex(), "PYTHONUNBUFFERED": "1"}
-        self._node_environment = {
-            key: value for key, value in self._environment.items() if key != "METANODE_PASSPHRASE"
-        }
+    No exception is thrown into whatever runs: a process started in that moment would be forgotten.
+    """
 
-    @property
-    def passphrase(self) -> bytes:
-        """What opens the demo's wallet."""
-        return self._environment["METANODE_PASSPHRASE"].encode()
+    def __init__(self) -> None:
+        self.number = 0
+        self._before: dict[signal.Signals, Any] = {}
 
-    def log(self, name: str) -> Path:
-        """Return a process's log file."""
-        return self._directory / f"{name}.log"
+    def __enter__(self) -> _Stop:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # else it runs under nohup
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
 
-    def finish(self, name: str, words: list[str]) -> dict[str, str]:
-        """Run a verb to its end and return its JSON answer.
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
-        :raises MetanodeError: INTERNAL with its last words when it fails.
-        """
-        environment = self._environment if name == "wallet" else self._node_environment
-        command = [sys.executable, "-m", "metanode.core.cli", *words, *([] if "--json" in words else ["--json"])]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise MetanodeError(
-                "INTERNAL", f"`metanode {words[0]}` failed: {(done.stderr or done.stdout).strip()[-300:]}"
-            )
-        answer: dict[str, str] = json.loads(done.stdout)
-        return answer
-
-    def spawn(self, name: str, words: list[str]) -> None:
-        """Start a module as a process in a session of its own, so that Ctrl-C reaches only the demo."""
-        with self.log(name).open("wb") as log:
-            self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", *words],
-                stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env=self._node_environment, start_new_session=True,
-            )  # fmt: skip
-
-    def check(self) -> None:
-        """Raise when a process has ended by itself, with its last words."""
-        for name, process in self._running.items():
-            if process.poll() is not None:
-                tail = self.log(name).read_text(errors="replace").strip().splitlines()[-1:] or ["no output"]
-                raise MetanodeError("INTERNAL", f"the {name} ended with code {process.returncode}: {tail[0][-300:]}")
-
-    def stop(self) -> bool:
-        """End the processes, the miner first; True if each ended by itself when asked."""
-        clean = True
-        for name in reversed(list(self._running)):
-            process = self._running[name]
-            if process.poll() is None:
-                process.terminate()
-            try:
-                process.wait(STOP_S_MAX)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                clean = False
-        return clean
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.number = self.number or number
 
 
 VERB = DemoVerb()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Mapping
+import os
+import textwrap
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from metanode.core.cli.console import Console
 from metanode.core.cli.node_api import NodeApi
 from metanode.core.crypto import keystore
 from metanode.core.crypto.keys import KeyPair
+from metanode.core.home import Home
 from metanode.core.model.accounts import account_id, parse_account, to_bech32m
 from metanode.core.model.amounts import format_amount
 from metanode.core.model.errors import MetanodeError
@@ -30,26 +31,36 @@ STEPS: Mapping[str, str] = {
 }
 """Everything that must have happened for the demo to succeed, in order."""
 
+WALLET = "demo"
+BUNDLE_FILE = "transfer.bundle"
+COLUMNS = 80
+"""Width where a terminal does not tell its own."""
+
 _PASSING = frozenset({"UNREACHABLE", "TIMEOUT", "NOT_READY"})
 
 
 class Story:
-    """Watches one node through its API, spends the first reward, and keeps the list of what happened."""
+    """Watches one node through its API, spends the first reward, and keeps the list of what happened.
 
-    def __init__(self, console: Console, directory: Path) -> None:
+    :param verb: runs a `metanode` verb and returns its JSON answer.
+    """
+
+    def __init__(self, console: Console, directory: Path, verb: Callable[..., dict[str, Any]]) -> None:
         self._console = console
         self._directory = directory
+        self._verb = verb
         self._done: dict[str, str] = {}
-        self._live = console.out.isatty() and not console.json
+        terminal = console.out.isatty() and not console.json
+        self._wraps = terminal
+        self._live = terminal and os.environ.get("TERM") != "dumb"
         self._line_open = False
         self._genesis: Genesis | None = None
-        self._home = directory
+        self._home = Home(directory)
         self._account = ""
         self._url = ""
         self._miner_offset = 0
         self._attested_id = ""
         self._sent_id = ""
-        self.passphrase = b""
 
     @property
     def complete(self) -> bool:
@@ -58,13 +69,12 @@ class Story:
 
     def step(self, text: str) -> None:
         """Print one line of progress."""
-        self.end_line()
-        self._console.line(f"{self._console.style('..', 'dim')} {text}")
+        self._print("..", text, "dim")
 
-    def node(self, url: str, home: Path, account: str) -> None:
+    def node(self, url: str, home: Home, account: str) -> None:
         """The node answers at `url`."""
         self._url, self._home, self._account = url, home, account
-        self.step(f"the node's API is at {self._console.style(url, 'cyan')}")
+        self.step(f"the node's API is at {url}")
         self.step(f"rewards go to {account}")
 
     def watch(self, api: NodeApi, seconds_left: float | None) -> None:
@@ -111,33 +121,32 @@ class Story:
             return
         kind, text = event.get("event", ""), event.get("text", event.get("message", ""))
         if kind == "machine":
-            self._console_line("miner", text)
+            self._print("miner", text, "dim", indent=3)
             self._happened("fingerprinted", "", quiet=True)
         elif kind == "attested":
             if not self._attested_id:
                 self._attested_id = event["reply"]["id"]
-                self._console_line("miner", text)
-                self._checks(event["reply"])
+                self._print("miner", text, "dim", indent=3)
+        elif kind == "check":
+            check = event["check"]
+            color = {"pass": "green", "fail": "red"}.get(check["verdict"], "yellow")
+            self._print(f"{check['verdict']:10}", f"{check['name']:19} {check['reason']}", color, indent=3)
         elif kind == "registered":
             self._happened("registered", text)
         elif kind not in ("paid", "measuring"):
-            self._console_line("miner", text)
+            self._print("miner", text, "dim", indent=3)
 
     def _look_for_attestation(self, api: NodeApi) -> None:
         view = api.transaction(self._attested_id)
         if view["status"] == "final":
             self._happened("attested", f"{self._attested_id[:16]}... in block {view['height']}")
 
-    def _checks(self, reply: Mapping[str, Any]) -> None:
-        for check in reply.get("checks", []):
-            color = {"pass": "green", "fail": "red"}.get(check["verdict"], "yellow")
-            verdict = self._console.style(f"{check['verdict']:10}", color)
-            self._console_line("check", f"{verdict} {check['name']:20} {check['reason']}")
-
     def _spend(self, api: NodeApi, balance: int) -> None:
         """Send half of the reward to a second wallet."""
         assert self._genesis is not None, "the genesis is read before a reward is seen"
-        key = KeyPair.from_seed(keystore.open(self._home / "wallets" / "demo.key", self.passphrase))
+        passphrase = self._home.passphrase()
+        assert passphrase is not None, "the demo's home was made with a passphrase of its own"
+        key = KeyPair.from_seed(keystore.open(self._home.path / "wallets" / f"{WALLET}.key", passphrase))
         friend = account_id(KeyPair.from_seed(key.sign(key.public_key)[:32]).public_key)
         envelope = api.transfer(key, self._genesis, friend, balance // 2, fee=None, memo=b"first light")
         self._sent_id = api.submit([envelope])[0]["id"]
@@ -151,34 +160,35 @@ class Story:
         if view["receipt"]["code"] != "OK":
             raise MetanodeError("INTERNAL", f"the transfer failed with {view['receipt']['code']}")
         self._happened("sent", f"transaction {self._sent_id[:16]}... in block {view['height']}")
-        bundle = self._directory / "transfer.bundle"
+        bundle = self._directory / BUNDLE_FILE
         proven = self._verb("prove", self._sent_id, "--out", str(bundle), "--node", self._url)
         self._happened("proven", f"{proven['bytes']} bytes: header, certificate, receipt and paths")
-        verified = self._verb("verify", str(bundle), "--genesis", str(self._home / "genesis.json"))
-        self._happened("verified", f"block {verified['height']}: {', '.join(verified['checked'])}")
-
-    def _verb(self, *words: str) -> dict[str, Any]:
-        done = subprocess.run(
-            [sys.executable, "-m", "metanode.core.cli", *words, "--json"], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise MetanodeError(
-                "INTERNAL", f"`metanode {words[0]}` failed: {(done.stdout or done.stderr).strip()[-300:]}"
-            )
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+        verified = self._verb("verify", str(bundle), "--genesis", str(self._home.genesis_file))
+        self._happened("verified", f"block {verified['height']}: {_short(verified['checked'])}")
 
     def _happened(self, step: str, detail: str, *, quiet: bool = False) -> None:
         if step in self._done:
             return
         self._done[step] = detail
         if not quiet:
-            self.end_line()
-            self._console.line(f"{self._console.style('ok', 'green', 'bold')} {STEPS[step]}: {detail}")
+            self._print("ok", f"{STEPS[step]}: {detail}", "green", "bold")
 
-    def _console_line(self, who: str, text: str) -> None:
+    def _print(self, mark: str, text: str, *styles: str, indent: int = 0) -> None:
+        """Print a line that starts with a styled mark; at a terminal, long ones go on below their own text."""
         self.end_line()
-        self._console.line(f"   {self._console.style(f'{who:6}', 'dim')} {text}")
+        space = " " * indent
+        lines = [text]
+        if self._wraps:
+            lines = textwrap.wrap(text, max(20, self._columns() - indent - len(mark) - 1)) or [""]
+        self._console.line(f"{space}{self._console.style(mark, *styles)} {lines[0]}")
+        for line in lines[1:]:
+            self._console.line(f"{space}{' ' * len(mark)} {line}")
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._console.out.fileno()).columns or COLUMNS
+        except (OSError, ValueError):  # no terminal behind this stream
+            return COLUMNS
 
     def _show(self, head: Mapping[str, Any], balance: int, seconds_left: float | None) -> None:
         """Redraw the live line; without a terminal the steps above are enough."""
@@ -188,27 +198,27 @@ class Story:
         epoch_ms = params.slot_ms * params.slots_per_epoch
         into_ms = (head["time_ms"] - self._genesis.genesis_ms) % epoch_ms
         text = (
-            f"height {head['height']}   epoch ends in {(epoch_ms - into_ms) / 1000:4.1f} s   "
-            f"balance {format_amount(balance)} coins   steps {len(self._done)}/{len(STEPS)}"
+            f"height {head['height']}  epoch ends in {(epoch_ms - into_ms) / 1000:2.0f} s  "
+            f"balance {format_amount(balance)}  steps {len(self._done)}/{len(STEPS)}  "
         )
-        if seconds_left is not None:
-            text += f"   {max(0, seconds_left):3.0f} s left"
-        else:
-            text += "   Ctrl-C ends"
-        self._console.out.write(f"\r\x1b[2K{text}")
+        text += "Ctrl-C ends" if seconds_left is None else f"{max(0, seconds_left):.0f} s left"
+        # One write that overwrites and then clears the rest does not flicker; a full last column would wrap.
+        self._console.out.write(f"\r{text[: self._columns() - 1]}\x1b[K")
         self._console.out.flush()
         self._line_open = True
 
     def end_line(self) -> None:
         """Leave the live line, so that the next text starts on its own."""
         if self._line_open:
-            self._console.out.write("\r\x1b[2K")
+            self._console.out.write("\r\x1b[K")
+            self._console.out.flush()
             self._line_open = False
 
     def summary(self, took_s: float, clean: bool) -> None:
         """Print what happened and what did not."""
         style = self._console.style
-        rows = [f"  {style('done', 'green') if step in self._done else style('not ', 'red')}  {STEPS[step]}" for step in STEPS]
+        marks = {True: style("done   ", "green"), False: style("missing", "red")}
+        rows = [f"  {marks[step in self._done]}  {text}" for step, text in STEPS.items()]
         head = "everything happened" if self.complete else f"{len(self._done)} of {len(STEPS)} steps happened"
         ended = "every process ended when asked" if clean else "a process had to be killed"
         self._console.result(
@@ -216,6 +226,12 @@ class Story:
              "seconds": round(took_s, 1), "api": self._url, "clean": clean},
             ["", self._console.style(f"{head} in {took_s:.0f} s; {ended}", "bold"), *rows],
         )  # fmt: skip
+
+
+def _short(checked: list[str]) -> str:
+    """Return what was checked as a few words: the hashes and counts behind them are for who asks `verify`."""
+    words = ["receipt" if line.startswith("item") else line.partition(":")[0] for line in checked]
+    return ", ".join(words)
 
 
 def _paid_epoch(api: NodeApi) -> dict[str, Any] | None:
