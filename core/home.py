@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from metanode.core.model.errors import MetanodeError, SettingsError
 from metanode.core.settings import Settings
+from metanode.platforms.durable import make_directory
 
 if TYPE_CHECKING:
     from metanode.core.identity import Identity
@@ -62,14 +63,13 @@ class Home:
         return self.path / "run" / "node.json"
 
     def data_dir(self, plugin: str) -> Path:
-        """Return a plugin's own directory, made private on first use.
+        """Return a plugin's own directory, made private and durable on first use.
 
         :raises SettingsError: it cannot be made.
         """
         directory = self.path / "data" / plugin
         try:
-            for made in (directory.parent, directory):
-                made.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(directory)
         except OSError as error:
             message = f"{directory}: {error.strerror}"
             raise SettingsError("BAD_SETTING", message, "a home this user may write to") from error

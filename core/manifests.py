@@ -28,10 +28,13 @@ SINGLE_FILE_BLOCK_BYTES_MAX = 16 * 1024
 """A single-file plugin's manifest block ends within these first bytes."""
 START_TIMEOUT_S_MAX = 3600
 """Longest start deadline a manifest may ask for, seconds."""
+SHOWN_CHARS_MAX = 200
+"""How much of a wrong value an error message repeats."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,31}")
 # The block of PEP 723, with our own type.
 _BLOCK = re.compile(r"(?m)^# /// metanode$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+_SETTING = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEYS = {"name", "role", "import", "summary", "failure", "ram_mib", "start_timeout_s", "api", "settings"}
 _TYPES: dict[str, type] = {"int": int, "text": str, "bool": bool, "list": list}
 
@@ -100,6 +103,15 @@ class Manifest:
         return self.name.partition(".")[2]
 
 
+def shown(value: object) -> str:
+    """Return a value as an error message shows it: one line, bounded, whatever stands in the file."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python spells no integer of thousands of digits, and no endless nesting
+        return f"a {type(value).__name__} beyond all measure"
+    return text if len(text) <= SHOWN_CHARS_MAX else f"{text[: SHOWN_CHARS_MAX - 3]}..."
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
@@ -124,7 +136,7 @@ def parse_toml(data: bytes, source: str) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: bad TOML, bad UTF-8, an integer beyond all measure
         raise SettingsError("BAD_SETTING", f"{source}: {error}", "valid TOML, see https://toml.io") from error
 
 
@@ -171,30 +183,30 @@ def manifest_from_mapping(table: Mapping[str, Any], *, source: str, file: Path |
         return PluginError("PLUGIN_BROKEN", f"{source}: {what}", expected)
 
     if unknown := sorted(set(table) - _KEYS):
-        raise refuse(f"unknown manifest key {unknown[0]!r}", "only " + ", ".join(sorted(_KEYS)))
+        raise refuse(f"unknown manifest key {shown(unknown[0])}", "only " + ", ".join(sorted(_KEYS)))
     for key in ("name", "role", "import", "summary", "failure"):
         if key in table and not isinstance(table[key], str):
-            raise refuse(f"{key} = {table[key]!r}", "a text")
+            raise refuse(f"{key} = {shown(table[key])}", "a text")
     name, role = table.get("name", ""), table.get("role", "")
     if not _NAME.fullmatch(name):
-        raise refuse(f"name = {name!r}", "`<role>.<name>` in lower-case letters, digits and underscores")
+        raise refuse(f"name = {shown(name)}", "`<role>.<name>` in lower-case letters, digits and underscores")
     if role not in SINGLE_ROLES + MANY_ROLES:
-        raise refuse(f"role = {role!r}", "one of " + ", ".join(SINGLE_ROLES + MANY_ROLES))
+        raise refuse(f"role = {shown(role)}", "one of " + ", ".join(SINGLE_ROLES + MANY_ROLES))
     if name.partition(".")[0] != role:
         raise refuse(f"name {name!r} does not begin with its role", f"name = \"{role}.{name.partition('.')[2]}\"")
     failure = table.get("failure", "critical" if role in SINGLE_ROLES else "restart")
     if failure not in ("critical", "restart") or (role in SINGLE_ROLES and failure != "critical"):
         allowed = '"critical"' if role in SINGLE_ROLES else '"critical" or "restart"'
-        raise refuse(f"failure = {failure!r} for the role {role}", allowed)
+        raise refuse(f"failure = {shown(failure)} for the role {role}", allowed)
     for key, limit in (("ram_mib", 1 << 20), ("start_timeout_s", START_TIMEOUT_S_MAX)):
         if fault := SettingSpec("int", min=0, max=limit).fault(table.get(key, 0)):
-            raise refuse(f"{key} = {table[key]!r}", fault)
+            raise refuse(f"{key} = {shown(table[key])}", fault)
     api = table.get("api", {})
     if not isinstance(api, Mapping) or not all(type(version) is int for version in api.values()):
-        raise refuse(f"api = {api!r}", "a table of hook groups and version numbers, e.g. roles = 1")
+        raise refuse(f"api = {shown(api)}", "a table of hook groups and version numbers, e.g. roles = 1")
     settings = table.get("settings", {})
     if not isinstance(settings, Mapping):
-        raise refuse(f"settings = {settings!r}", "a table per setting")
+        raise refuse(f"settings = {shown(settings)}", "a table per setting")
     return Manifest(
         name=name,
         role=role,
@@ -212,9 +224,11 @@ def manifest_from_mapping(table: Mapping[str, Any], *, source: str, file: Path |
 
 def _setting_spec(key: str, row: Any, source: str) -> SettingSpec:
     where = f"{source}: [settings.{key}]"
-    allowed = {"type", "default", "min", "max", "choices", "help"}
-    if not isinstance(row, Mapping) or set(row) - allowed or row.get("type") not in _TYPES:
-        expected = "type = int, text, bool or list; default, min, max, choices, help"
+    if not _SETTING.fullmatch(key):
+        expected = "lower-case letters, digits and underscores, a letter first"
+        raise PluginError("PLUGIN_BROKEN", f"{source}: a setting is named {shown(key)}", expected)
+    if not isinstance(row, Mapping) or not _fits(row):
+        expected = "type = int, text, bool or list; default; min and max integers; choices a list of texts; help a text"
         raise PluginError("PLUGIN_BROKEN", f"{where} is not a setting", expected)
     spec = SettingSpec(
         type=row["type"],
@@ -226,5 +240,19 @@ def _setting_spec(key: str, row: Any, source: str) -> SettingSpec:
         help=row.get("help", ""),
     )
     if not spec.required and (fault := spec.fault(spec.default)):
-        raise PluginError("PLUGIN_BROKEN", f"{where} default = {spec.default!r}", fault)
+        raise PluginError("PLUGIN_BROKEN", f"{where} default = {shown(spec.default)}", fault)
     return spec
+
+
+def _fits(row: Mapping[str, Any]) -> bool:
+    """Whether a setting's row has the right keys and types; its default is checked against them later."""
+    choices = row.get("choices", [])
+    return (
+        set(row) <= {"type", "default", "min", "max", "choices", "help"}
+        and isinstance(row.get("type"), str)
+        and row["type"] in _TYPES
+        and all(type(row.get(bound, 0)) is int for bound in ("min", "max"))
+        and isinstance(choices, (list, tuple))
+        and all(type(choice) is str for choice in choices)
+        and type(row.get("help", "")) is str
+    )

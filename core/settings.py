@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from metanode.core.discovery import Discovery
-from metanode.core.manifests import Manifest, SettingSpec, read_toml
+from metanode.core.manifests import Manifest, SettingSpec, read_toml, shown
 from metanode.core.model.errors import PluginError, SettingsError
 from metanode.core.roles import MANY_ROLES, SINGLE_ROLES
 
@@ -134,7 +134,7 @@ def complete(given: Mapping[str, Any], specs: Mapping[str, SettingSpec], source:
         else:
             value = given[key]
             if fault := spec.fault(value):
-                raise SettingsError("BAD_SETTING", f"{source}: [{table}] {key} = {value!r} is not allowed", fault)
+                raise SettingsError("BAD_SETTING", f"{source}: [{table}] {key} = {shown(value)} is not allowed", fault)
         # A tuple: a plugin must not be able to change what another node of this process reads.
         values[key] = tuple(value) if isinstance(value, list) else value
     return values
@@ -161,10 +161,10 @@ def _roles(table: Mapping[str, Any], source: str) -> dict[str, tuple[str, ...]]:
             raise SettingsError("BAD_SETTING", f"{source}: [roles] lacks {role}", f"the name of a {role} plugin")
         value = table.get(role, [])
         if fault := SettingSpec("text" if single else "list").fault(value):
-            raise SettingsError("BAD_SETTING", f"{source}: [roles] {role} = {value!r} is not allowed", fault)
+            raise SettingsError("BAD_SETTING", f"{source}: [roles] {role} = {shown(value)} is not allowed", fault)
         names = (value,) if single else tuple(value)
         if len(set(names)) != len(names):
-            message = f"{source}: [roles] {role} = {value!r} names a plugin twice"
+            message = f"{source}: [roles] {role} = {shown(value)} names a plugin twice"
             raise SettingsError("BAD_SETTING", message, "each name once")
         roles[role] = names
     return roles
@@ -183,7 +183,10 @@ def _plugins(table: Mapping[str, Any], source: str) -> dict[str, Mapping[str, An
 def _table(parent: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
     table = parent.get(key, {})
     if not isinstance(table, Mapping):
-        raise SettingsError("BAD_SETTING", f"{source}: {key} = {table!r} is not a table", f"a table such as [{key}]")
+        named = key if key.isprintable() else shown(key)
+        raise SettingsError(
+            "BAD_SETTING", f"{source}: {named} = {shown(table)} is not a table", f"a table such as [{named}]"
+        )
     return table
 
 
@@ -197,4 +200,4 @@ def _unknown(key: str, known: Iterable[str], source: str, where: str) -> Setting
     names = sorted(known)
     near = difflib.get_close_matches(key, names, n=1)
     expected = f"did you mean {near[0]!r}?" if near else "one of " + (", ".join(names) or "none: it has no settings")
-    return SettingsError("BAD_SETTING", f"{source}: {where} has no key {key!r}", expected)
+    return SettingsError("BAD_SETTING", f"{source}: {where} has no key {shown(key)}", expected)

@@ -18,6 +18,7 @@ from typing import Any
 from metanode.core.crypto import keystore
 from metanode.core.crypto.keys import KeyPair
 from metanode.core.model.errors import MetanodeError, StorageError
+from metanode.platforms.durable import make_directory, sync_directory
 
 LOCK_RETRY_S = 0.1
 """Wait before the lock is tried a second time."""
@@ -78,7 +79,9 @@ class Store:
 
     def _lock_directory(self) -> None:
         try:
-            (self.directory / "queue").mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self.directory / "queue")
+            # A miner that was killed may have left what is read below to the page cache alone.
+            sync_directory(self.directory)
             self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._take_lock()
         except BlockingIOError:
@@ -153,11 +156,7 @@ class Store:
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
-            parent = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(parent)
-            finally:
-                os.close(parent)
+            sync_directory(path.parent)
         except OSError as error:
             raise StorageError("STORAGE_FULL", f"{path}: {error.strerror}") from error
 

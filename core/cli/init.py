@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shlex
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from metanode.core.home import GENESIS_FILE, SETTINGS_FILE, Home, default_home, 
 from metanode.core.identity import KEY_NAMES, fresh_identity
 from metanode.core.model.accounts import to_bech32m
 from metanode.core.model.errors import MetanodeError
+from metanode.platforms.durable import make_directory, sync_directory, write_new
 
 NETWORKS = ("devnet", "testnet", "mainnet")
 
@@ -74,12 +73,13 @@ class InitVerb:
         # Read before anything is made, so that a typing error leaves nothing behind.
         given = None if args.passphrase_file is None else passphrase_from_file(args.passphrase_file)
         try:
-            home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(home.path)
             with tempfile.TemporaryDirectory(prefix=".init-", dir=home.path) as temporary:
                 built = Path(temporary)
                 genesis_hash, sponsor = _build(built, args, given)
                 for name in ("keys", GENESIS_FILE, SETTINGS_FILE):
-                    shutil.move(built / name, home.path / name)
+                    (built / name).rename(home.path / name)
+                sync_directory(home.path)
         except OSError as error:
             raise MetanodeError(
                 "STORAGE_FULL", f"{home.path}: {error.strerror}", "a place that can be written"
@@ -125,16 +125,14 @@ def _build(built: Path, args: argparse.Namespace, given: bytes | None) -> tuple[
     else:
         # A node must start unattended: its passphrase lies beside its keys unless the operator keeps it elsewhere.
         passphrase = randomness.bytes(24).hex().encode()
-        fd = os.open(keys_dir / "passphrase", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as stream:
-            stream.write(passphrase + b"\n")
+        write_new(keys_dir / "passphrase", passphrase + b"\n")
     identity = fresh_identity(randomness)
     for name in KEY_NAMES:
         path, pair = keys_dir / f"{name}.key", getattr(identity, name)
         keystore.create(path, pair.seed, passphrase, label=f"{args.name} {name}", randomness=randomness)
     genesis = devnet_genesis(identity, genesis_ms=SystemClock().now_ms(), name=args.network)
-    (built / GENESIS_FILE).write_text(genesis.to_json(), encoding="utf-8")
-    (built / SETTINGS_FILE).write_text(_SETTINGS.format(name=args.name, port=args.port), encoding="utf-8")
+    write_new(built / GENESIS_FILE, genesis.to_json().encode(), mode=0o644)
+    write_new(built / SETTINGS_FILE, _SETTINGS.format(name=args.name, port=args.port).encode(), mode=0o644)
     return genesis.hash, identity.sponsor.account
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from metanode.core.discovery import PACKAGE_DIR, data_files
-from metanode.core.manifests import read_toml
+from metanode.core.manifests import read_toml, shown
 from metanode.core.model.errors import MetanodeError, PluginError, SettingsError
 
 ENTRY_POINT_GROUP = "metanode.verbs"
@@ -39,6 +40,8 @@ GROUPS: dict[str, str] = {
     "other": "More",
 }
 """Headings of `metanode --help`, in order."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class Verb(Protocol):
@@ -116,18 +119,25 @@ def find_verbs() -> dict[str, VerbEntry]:
 def read_verbs(path: Path) -> Iterator[VerbEntry]:
     """Yield the verbs that one file announces.
 
-    :raises SettingsError: the file is not TOML or a verb lacks `import` or `help`.
+    :raises SettingsError: the file is not TOML, or a verb lacks `import` or `help` or has something else in their place.
     """
     verbs: Any = read_toml(path).get("verbs", {})
+    if not isinstance(verbs, dict):
+        raise SettingsError("BAD_SETTING", f"{path}: verbs = {shown(verbs)}", "a table [verbs.<name>] per verb")
     for name, row in verbs.items():
-        if not isinstance(row, dict) or not {"import", "help"} <= set(row):
-            raise SettingsError("BAD_SETTING", f"{path}: [verbs.{name}] lacks import or help")
-        group = str(row.get("group", "other"))
+        if not _NAME.fullmatch(name):
+            raise SettingsError("BAD_SETTING", f"{path}: a verb is named {shown(name)}", "letters, digits and hyphens")
+        examples = row.get("examples", []) if isinstance(row, dict) else None
+        texts = [row.get("import"), row.get("help"), *examples] if isinstance(examples, list) else [None]
+        if not all(isinstance(text, str) for text in texts):
+            expected = "import and help, texts; examples, a list of texts"
+            raise SettingsError("BAD_SETTING", f"{path}: [verbs.{name}] lacks import or help", expected)
+        group = row.get("group", "other")
         yield VerbEntry(
-            name=str(name),
-            import_path=str(row["import"]),
-            help=str(row["help"]),
-            group=group if group in GROUPS else "other",
-            examples=tuple(str(line) for line in row.get("examples", ())),
+            name=name,
+            import_path=row["import"],
+            help=row["help"],
+            group=group if isinstance(group, str) and group in GROUPS else "other",
+            examples=tuple(examples),
             source=path,
         )

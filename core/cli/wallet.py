@@ -15,6 +15,7 @@ from metanode.core.crypto import keystore
 from metanode.core.crypto.keys import KeyPair
 from metanode.core.model.accounts import account_id, parse_account, to_bech32m, to_rtc
 from metanode.core.model.errors import MetanodeError
+from metanode.platforms.durable import make_directory
 
 FOLDER = "wallets"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -113,7 +114,7 @@ def _new(args: argparse.Namespace, console: Console) -> None:
         raise MetanodeError("FILE_EXISTS", f"wallet {args.name!r} already exists: {path}", "another name")
     passphrase = read_passphrase(args.passphrase_file, what=f"the new wallet {args.name}", confirm=True)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(path.parent)
     except OSError as error:
         message = f"{path.parent}: {error.strerror}"
         raise MetanodeError("STORAGE_FULL", message, "a --home that can be written") from error

@@ -1,4 +1,4 @@
-"""A disk that fills up under a real node, or is read-only when it starts: one clear line, nothing lost, a restart goes on."""
+"""A disk that fills up under a real node, or is read-only when it starts: one clear line, nothing lost."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 """A second implementation of the wire format, and nothing else: it recomputes every vector.
 
 Written from docs/wire_format.md and the standards that page cites (RFC 8949, 8032, 9381, 9162, BIP-350, the BLAKE3
-paper). It shares no code with metanode and needs only the standard library, so that a vector which agrees with both
-implementations means that the page says enough. It is slow and not constant-time: for checking, never for keys.
+paper). It shares no code with metanode and needs only the standard library and the two data files that the page names,
+so that a vector which agrees with both implementations means that the page says enough. It is slow and not constant-time: for checking, never for keys.
 
     python verify_vectors.py [directory or vector file ...]        default: the vectors directory beside this one
+                                                                   and core/model/data/ed25519_edge.json
 
 Prints `name: N checked` for each file. Exits with 1 at the first file in which something differs, and lists what.
 Not compared: `mentions` and `lines_mention`, which are words of one implementation's messages.
@@ -16,7 +17,14 @@ import re
 import sys
 from pathlib import Path
 
-U64 = 2**64
+U64, U32 = 2**64, 2**32
+ERRORS = {"BAD_SHAPE": 101, "NOT_CANONICAL": 100, "BAD_VERSION": 153, "INVALID_SIGNATURE": 150, "INSUFFICIENT_FUNDS": 162,
+          "SELF_TRANSFER": 201, "SEAL_UNKNOWN": 250, "SEAL_EXPIRED": 251, "SEAL_TAKEN": 252,
+          "HARDWARE_ALREADY_BOUND": 253, "MACHINE_KNOWN": 254, "CHALLENGE_UNKNOWN": 256, "CHALLENGE_LATE": 257,
+          "PROBE_MISMATCH": 260}
+ROOT_DIRECTORY = Path(__file__).resolve().parents[2]
+EDGE_CASES = ROOT_DIRECTORY / "core" / "model" / "data" / "ed25519_edge.json"
+MULTIPLIERS = ROOT_DIRECTORY / "fingerprint" / "data" / "multipliers.json"
 
 
 class Refused(Exception):
@@ -130,9 +138,10 @@ def read_item(data, start, depth):
             return piece, at + number
         try:
             return piece.decode("utf-8"), at + number
-        except UnicodeDecodeError:
-            raise Refused("NOT_CANONICAL", at) from None
+        except UnicodeDecodeError as error:
+            raise Refused("NOT_CANONICAL", at + error.start) from None
     need(depth <= 8, "NOT_CANONICAL", start)
+    need(len(data) - at >= number * (major - 3), "NOT_CANONICAL", len(data))      # a byte for each item, two for a pair
     if major == 4:
         items = []
         for _ in range(number):
@@ -148,8 +157,8 @@ def read_item(data, start, depth):
     return entries, at
 
 
-def decode(data, limit=None):
-    need(limit is None or len(data) <= limit, "TOO_LARGE")
+def decode(data, limit=65536):
+    need(len(data) <= limit, "TOO_LARGE")
     value, end = read_item(data, 0, 1)
     need(end == len(data), "NOT_CANONICAL", end)
     return value
@@ -178,6 +187,18 @@ def encode(value):
 def uint(value):
     need(isinstance(value, int))
     return value
+
+
+def between(low, high, code="BAD_SHAPE"):
+    def shape(value):
+        need(uint(value) >= 0 and low <= value <= high, code)
+        return value
+    return shape
+
+
+u32 = between(0, U32 - 1)
+positive = between(1, U64 - 1)
+version_1 = between(1, 1, "BAD_VERSION")
 
 
 def bstr(value):
@@ -218,10 +239,11 @@ def probe_results(value):
     return value
 
 
-def fields(value, shapes, optional=None):
-    """The fields of a map by name; shapes is {key: (name, shape)}."""
+def fields(value, shapes, optional=None, first=()):
+    """The fields of a map by name; shapes is {key: (name, shape)}, first the keys whose refusals have their own codes."""
     need(isinstance(value, dict) and set(shapes) - {optional} <= set(value) <= set(shapes))
-    return {name: shape(value[key]) for key, (name, shape) in shapes.items() if key in value}
+    checked = {key: shapes[key][1](value[key]) for key in (*first, *shapes) if key in value}
+    return {shapes[key][0]: checked[key] for key in shapes if key in value}
 
 
 def to_map(named, shapes):
@@ -570,13 +592,13 @@ def map_proof_holds(root, key, value, siblings, leaf, count):
 
 SIGNED = numbered(("v", uint), ("chain_id", uint), ("kind", uint), ("from", exactly(20)), ("nonce", uint),
                   ("fee", uint), ("valid_until", uint), ("body", bstr), ("alg", uint), ("pubkey", exactly(32)))
-RECORD = numbered(("v", uint), ("machine_key", exactly(32)), ("owner", exactly(20)), ("binding_tag", exactly(32)),
+RECORD = numbered(("v", version_1), ("machine_key", exactly(32)), ("owner", exactly(20)), ("binding_tag", exactly(32)),
                   ("inventory", up_to(4096, "INVENTORY_TOO_LARGE")), ("challenge_height", uint),
                   ("probe_results", probe_results), ("samples", up_to(256)), ("agent", text64))
 BODIES = {
-    1: numbered(("to", exactly(20)), ("amount", uint), ("memo", up_to(256))),
+    1: numbered(("to", exactly(20)), ("amount", between(1, U64 - 1, "ZERO_AMOUNT")), ("memo", up_to(256))),
     2: numbered(("commit", exactly(32))),
-    3: numbered(("salt", exactly(32)), ("inner", bstr), ("signature", exactly(64))),
+    3: numbered(("salt", exactly(32)), ("inner", lambda v: read_record(bstr(v)) and v), ("signature", exactly(64))),
     4: numbered(("challenge_height", uint), ("inventory_digest", exactly(32)), ("samples", up_to(256)),
                 ("probe_results", probe_results), ("agent", text64)),
 }
@@ -584,18 +606,11 @@ NONCELESS = {4}
 
 
 def read_record(data):
-    record = fields(decode(data), RECORD)
-    need(record["v"] == 1, "BAD_VERSION")
-    return record
+    return fields(decode(data), RECORD, first=(0, 4))
 
 
 def read_body(kind, data):
-    body = fields(decode(data), BODIES[kind])
-    if kind == 1:
-        need(body["amount"] > 0, "ZERO_AMOUNT")
-    if kind == 3:
-        read_record(body["inner"])
-    return body
+    return fields(decode(data), BODIES[kind], first=(1,) if kind in (1, 3) else ())
 
 
 def read_envelope(data):
@@ -626,27 +641,212 @@ def keyed_probe_1(challenge):
     return x
 
 
+# --- 12. What an inventory is worth ---------------------------------------------------------------------------------
+
+SCALE = 10**9
+
+
+def ascii_text(at_most):
+    def shape(value):
+        need(isinstance(value, str) and len(value) <= at_most and all(" " <= c <= "~" for c in value))
+        return value
+    return shape
+
+
+def row(*shapes):
+    return lambda value: [shape(item) for shape, item in zip(shapes, array(value, len(shapes)), strict=True)]
+
+
+def rows(shape, at_most, twice=False):
+    def whole(value):
+        items = [shape(item) for item in array(value, at_most=at_most)]
+        need(all(a < b or (twice and a == b) for a, b in zip(items, items[1:])))
+        return items
+    return whole
+
+
+INVENTORY = numbered(
+    ("v", version_1), ("platform", ascii_text(64)), ("machine", ascii_text(64)), ("word_bits", between(0, 128)),
+    ("byte_order", between(0, 1)), ("cpu", row(ascii_text(64), ascii_text(64), *[uint] * 8)),
+    ("features", rows(ascii_text(16), 48)), ("caches", rows(row(*[uint] * 6), 16, twice=True)), ("memory_mib", uint),
+    ("board", row(*[ascii_text(64)] * 6, between(0, 255))),
+    ("signs", rows(row(between(0, 255), ascii_text(40)), 24)), ("binding", between(0, 3)), ("sources", between(0, 255)))
+
+
+def read_inventory(data):
+    return fields(decode(data, 4096), INVENTORY, first=(0,))
+
+
+def read_samples(data):
+    """{kind: (count, minimum, median, maximum)}"""
+    if not data:
+        return {}
+    found = {}
+    for kind, count, low, middle, high in map(row(*[uint] * 5), array(decode(data))):
+        need(low <= middle <= high and count >= 1 and all(kind > before for before in found))
+        found[kind] = count, low, middle, high
+    return found
+
+
+X86 = "x86_64", "amd64", "i386", "i486", "i586", "i686"
+OLD_MAKERS = ("CyrixInstead", "CentaurHauls", "GenuineTMx86", "NexGenDriven", "RiseRiseRise", "UMC UMC UMC",
+              "Geode by NSC")
+INTEL_6 = {
+    "Pentium Pro": (1,), "Pentium II": (3, 5, 6), "Pentium III": (7, 8, 10, 11), "Pentium M": (9,), "Dothan": (13,),
+    "Yonah": (14,), "Core 2": (15, 22, 23, 29), "Nehalem": (26, 30, 31, 37, 44, 46, 47),
+    "Sandy Bridge": (42, 45, 58, 62), "Haswell": (60, 61, 63, 69, 70, 71, 79, 86),
+    "low-power": (28, 38, 39, 53, 54, 55, 74, 76, 77, 90, 92, 93, 95, 117, 122, 134, 138, 150, 156, 190)}
+ARM_41 = {
+    "ARM2": (0x200, 0x210, 0x250), "ARM3": (0x300,), "ARM6": (0x600, 0x610, 0x620), "ARM7": (0x700, 0x710, 0x720),
+    "ARM9": (0x920, 0x922, 0x926, 0x940, 0x946, 0x966, 0x968), "ARM11": (0xB02, 0xB36, 0xB56, 0xB76),
+    "Cortex-A8": (0xC08,), "Cortex-A9": (0xC09,)}
+APPLE = {"M1": (0x22, 0x23, 0x24, 0x25, 0x28, 0x29), "M2": (0x32, 0x33, 0x34, 0x35, 0x38, 0x39)}
+POWERPC = {
+    "G3": (0x0008, 0x7000, 0x7002), "G4": (0x000C, 0x8000, 0x8001, 0x8002, 0x8003, 0x8004, 0x800C),
+    "G5": (0x0039, 0x003C, 0x0044, 0x0045), "POWER8": (0x4B, 0x4C, 0x4D), "POWER9": (0x4E,)}
+
+
+def named(table, number, otherwise):
+    return next((name for name, numbers in table.items() if number in numbers), otherwise)
+
+
+def classify_x86(maker, family, model):
+    if family in (3, 4):
+        return "386" if family == 3 else "486"
+    if maker == "GenuineIntel":
+        if family == 5:
+            return "Pentium MMX" if model in (4, 8) else "Pentium"
+        return named(INTEL_6, model, "modern") if family == 6 else "Pentium 4" if family == 15 else "modern"
+    if maker == "AuthenticAMD":
+        return "retro" if family in (5, 6, 15) else "low-power" if family in (20, 22) else "modern"
+    return "retro" if maker in OLD_MAKERS and family <= 6 else "modern"
+
+
+def classify_arm(maker, part, board_model):
+    if maker == "0x61":
+        arch = named(APPLE, part, None)
+        return ("Apple Silicon", arch) if arch else ("ARM", "modern")
+    if maker == "0x69" and part >> 8 in (2, 4, 6):
+        return "ARM", "XScale"
+    arch = named(ARM_41, part, None) if maker == "0x41" else None
+    arch = arch or {("0x44", 0xA10): "StrongARM", ("0x44", 0xA11): "SA-1100", ("0x69", 0xB11): "SA-1100"}.get((maker, part))
+    return "ARM", arch or ("board" if board_model else "modern")
+
+
+def classify(inv):
+    machine, (maker, _, family, model, _, pvr, *_) = inv["machine"], inv["cpu"]
+    if machine in X86:
+        return "x86", classify_x86(maker, family, model)
+    if machine.startswith(("arm", "aarch64")):
+        return classify_arm(maker, model, inv["board"][5])
+    if machine.startswith(("ppc", "powerpc", "Power Macintosh")):
+        return "PowerPC", named(POWERPC, pvr >> 16, "other")
+    for start, family in ("sparc", "SPARC"), ("mips", "MIPS"), ("m68k", "68K"), ("riscv", "RISC-V"), ("vax", "VAX"):
+        if machine.startswith(start):
+            return family, "any"
+    return "unknown", "unknown"
+
+
+NEEDS = {"sse": ("mmx",), "sse2": ("sse",), "pni": ("sse2",), "ssse3": ("pni",), "sse4_1": ("ssse3",),
+         "sse4_2": ("sse4_1",), "lm": ("sse2", "pae", "cx8", "cmov")}
+FIRST_FAMILY = {"cmov": 6, "sse": 6, "sse2": 6, "lm": 6, "avx": 6, "mmx": 5, "tsc": 5, "cx8": 5}
+WITHOUT_LM = 1, 3, 5, 6, 7, 8, 9, 10, 11, 13, 14
+WITHOUT = {"lm": WITHOUT_LM, "avx2": (42, 45, 58, 62),
+           "avx": (*WITHOUT_LM, 15, 22, 23, 26, 28, 29, 30, 31, 37, 44, 46, 47)}
+
+
+def contradicts_itself(inv):
+    machine, features = inv["machine"], set(inv["features"])
+    maker, _, family, model, _, _, _, _, cores, threads = inv["cpu"]
+    if machine not in X86 or not maker or not features:
+        return False
+    intel = maker == "GenuineIntel"
+    return any((
+        any(set(NEEDS[name]) - features for name in features & set(NEEDS)),
+        intel and any(3 <= family < FIRST_FAMILY[name] for name in features & set(FIRST_FAMILY)),
+        intel and family == 6 and any(model in WITHOUT[name] for name in features & set(WITHOUT)),
+        maker == "AuthenticAMD" and "avx" in features and family < 21,
+        machine in ("x86_64", "amd64") and "lm" not in features,
+        inv["byte_order"] == 1,
+        threads and cores > threads))
+
+
+DECLARED = {"vm": {1, 2, 3, 4, 5, 6, 7, 8}, "emulator": {31, 32}}
+HINTS = {"vm": {9, 10, 11, 12}, "emulator": {30}}
+ALL_HINTS = {9, 10, 11, 12, 20, 21, 22, 30}
+FIRMWARE = (
+    ("sys_vendor", 0, ("qemu", "vmware", "innotek gmbh", "xen", "bochs", "parallels", "openstack foundation", "ovirt",
+                       "kubevirt", "digitalocean", "nutanix")),
+    ("product_name", 1, ("virtualbox", "vmware", "kvm", "bhyve", "virtual machine", "google compute engine",
+                         "alibaba cloud ecs", "standard pc (", "apple virtualization", "hvm domu", "parallels",
+                         "openstack", "qemu", "vserver")),
+    ("board_vendor", 2, ("qemu",)),
+    ("bios_vendor", 4, ("bochs", "xen", "bhyve")))
+
+
+def all_signs(inv):
+    board = inv["board"]
+    found = [tuple(sign) for sign in inv["signs"]]
+    found += [(1, "hypervisor")] if "hypervisor" in inv["features"] else []
+    found += [(2, name) for name in ("qemu virtual cpu", "common kvm processor", "common 32-bit kvm processor", "bochs",
+                                     "virtualapple") if name in inv["cpu"][1].lower()]
+    found += [(4, f"{name}={board[i]}") for name, i, starts in FIRMWARE if board[i].lower().startswith(starts)]
+    if board[0].lower() == "amazon ec2" and ".metal" not in board[1]:
+        found.append((4, f"sys_vendor={board[0]}"))
+    found += [(11, word) for word in ("seabios", "ovmf", "edk ii") if word in board[4].lower()]
+    tidy = {(code, " ".join(text.split())[:40].strip()) for code, text in found}
+    return {code for _, code, _ in sorted((code in ALL_HINTS, code, text) for code, text in tidy)[:24]}
+
+
+def verdict(codes, about, looked):
+    """True: it is one. False: it is none. None: cannot be told."""
+    declared = (codes & DECLARED[about]) - ({1, 3, 7} if 12 in codes else set())
+    return True if declared else None if codes & HINTS[about] or not looked else False
+
+
+def score(inv, samples, profile, vm_weight):
+    """family, arch, class, base multiplier, weight"""
+    table = {(r["family"], r["arch"]): r for r in json.loads(MULTIPLIERS.read_text(encoding="ascii"))["rows"]}
+    family, arch = classify(inv)
+    line = table.get((family, arch), table["unknown", "unknown"])
+    base, kind, modern = line[profile], line["class"], min(table["x86", "modern"][profile], SCALE)
+    codes, sources = all_signs(inv), inv["sources"]
+    virtual, emulator = verdict(codes, "vm", sources & 0b1011101), verdict(codes, "emulator", sources & 0b10000000)
+    if contradicts_itself(inv):
+        base, kind = min(base, modern), "unknown"
+    backwards = 6 in samples and 7 in samples and samples[7][3] > 0
+    count, fastest = samples.get(4, (0, 0))[:2]
+    ceiling = line.get("copy_mb_s_max", 0)
+    if backwards or (count >= 5 and fastest and ceiling and 10**9 // fastest > ceiling):
+        base = min(base, modern)
+    if None in (virtual, emulator):
+        base = min(base, SCALE)
+    kind = "emulated" if emulator else "virtual" if virtual else kind
+    return family, arch, kind, base, base * vm_weight // SCALE if virtual or emulator else base
+
+
+def decayed(base, days):
+    return base if base <= SCALE else SCALE + (base - SCALE) * max(0, 36500 - 15 * days) // 36500
+
+
 # --- 13. Header, 14. Block, 15. Receipts ---------------------------------------------------------------------------
 
 ROOTS = numbered(*((name, exactly(32)) for name in ("tx", "receipts", "state")), first=1)
-HEADER = numbered(("version", uint), ("chain_id", uint), ("height", uint), ("time_ms", uint), ("proposer_index", uint),
-                  ("prev_hash", exactly(32)), ("roots", lambda v: fields(v, ROOTS)),
+HEADER = numbered(("version", version_1), ("chain_id", uint), ("height", between(1, U64 - 1, "BAD_HEADER")),
+                  ("time_ms", uint), ("proposer_index", uint), ("prev_hash", exactly(32)), ("roots", lambda v: fields(v, ROOTS)),
                   ("validator_set_hash", exactly(32)), ("next_validator_set_hash", exactly(32)),
                   ("params_hash", exactly(32)), ("vrf_proof", exactly(80)))
 
 
 def read_header(data):
-    header = fields(decode(data, 1024), HEADER)
-    need(header["version"] == 1, "BAD_VERSION")
-    need(header["height"] >= 1, "BAD_HEADER")
-    return header
+    return fields(decode(data, 1024), HEADER, first=(0, 2))
 
 
 def read_block(data):
     """Header bytes, body bytes, offsets, envelopes."""
-    header, body, packed = map(bstr, array(decode(data), 3))
-    need(packed and len(packed) % 4 == 0)
-    need(len(body) <= 2**20 and len(packed) <= 4 * 10001, "TOO_LARGE")
+    header, body, packed = map(bstr, array(decode(data, 1096772), 3))
+    need(len(header) <= 1024 and len(body) <= 2**20 and packed and len(packed) % 4 == 0)
+    need(len(packed) <= 4 * 10001, "TOO_LARGE")
     offsets = [int.from_bytes(packed[i:i + 4], "big") for i in range(0, len(packed), 4)]
     pairs = [(offsets[i], offsets[i + 1]) for i in range(len(offsets) - 1)]
     need(offsets[0] == 0 and offsets[-1] == len(body) and all(1 <= b - a <= 65536 for a, b in pairs))
@@ -714,13 +914,28 @@ def quorum(n):
     return (2 * n + 2) // 3
 
 
+def read_vote(data):
+    vote = fields(decode(data), numbered(
+        ("height", positive), ("round", u32), ("type", between(0, 3)), ("hash", exactly(32)), ("prepared_round", u32),
+        ("signature", exactly(64))))
+    if vote["type"] == 3:
+        need((vote["prepared_round"] == U32 - 1) == (vote["hash"] == bytes(32)))
+    else:
+        need(vote["prepared_round"] == 0)
+    return vote
+
+
+def read_certificate(data):
+    return fields(decode(data, 16384), numbered(
+        ("height", positive), ("round", u32), ("hash", exactly(32)), ("bitmap", up_to(13)),
+        ("signatures", lambda v: [exactly(64)(s) for s in array(v, at_most=100)])))
+
+
 def check_certificate(data, header_hash, height, members, genesis_hash):
-    cert = fields(decode(data, 16384), numbered(
-        ("height", uint), ("round", uint), ("hash", exactly(32)), ("bitmap", bstr),
-        ("signatures", lambda v: [exactly(64)(s) for s in array(v)])))
+    cert = read_certificate(data)
     bits = int.from_bytes(cert["bitmap"], "little")
     signers = [m["consensus_key"] for i, m in enumerate(members) if bits >> i & 1]
-    need(cert["height"] == height and cert["hash"] == header_hash and cert["round"] < 2**32, "BAD_CERTIFICATE")
+    need(cert["height"] == height and cert["hash"] == header_hash, "BAD_CERTIFICATE")
     need(len(cert["bitmap"]) == (len(members) + 7) // 8 and bits >> len(members) == 0, "BAD_CERTIFICATE")
     need(len(cert["signatures"]) == len(signers) >= quorum(len(members)), "BAD_CERTIFICATE")
     digest = vote_digest(genesis_hash, height, cert["round"], 2, header_hash, 0)
@@ -767,10 +982,21 @@ def strict_json(text):
     def no(_token):
         raise Refused("BAD_JSON")
 
+    def whole(token):
+        need(len(token) <= 32, "BAD_JSON")
+        return int(token)
+
+    def depth(value):
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+        return 0 if inside is None else 1 + max(map(depth, inside), default=0)
+
+    setting(len(text) <= 2**20)
     try:
-        return json.loads(text, object_pairs_hook=once, parse_float=no, parse_constant=no)
-    except ValueError:
+        value = json.loads(text, object_pairs_hook=once, parse_int=whole, parse_float=no, parse_constant=no)
+        need(depth(value) <= 16, "BAD_JSON")
+    except (ValueError, RecursionError):
         raise Refused("BAD_JSON") from None
+    return value
 
 
 def read_genesis(text):
@@ -793,7 +1019,7 @@ def read_genesis(text):
             setting(isinstance(member["account"], str))
             rows.append([read_account(member["account"]), hex_of(member["consensus_key"], 32),
                          hex_of(member["vrf_key"], 32), ranged(member["bond"], params["bond_min"], U64 - 1),
-                         hex_of(member["bls"], 48) if "bls" in member else b""])
+                         hex_of(member["bls"], 48) if member.get("bls", "") != "" else b""])
         set_bytes = encode(sorted(rows))
         read_set(set_bytes)
         for address, balance in doc["accounts"].items():
@@ -810,6 +1036,272 @@ def read_genesis(text):
     return encode(genesis), params_bytes, set_bytes
 
 
+# --- 10, 12, 13, 20: the ledger ----------------------------------------------------------------------------------------
+
+ACCOUNT, MACHINE, MACHINE_KEY, TAG, COUNTERS, SET, PARAMS, GLOBALS, SEAL, SPONSOR = 1, 2, 3, 4, 5, 7, 8, 9, 11, 32
+CARRIED, TREASURY, FEES, SUPPLY, MACHINES, SETTLEMENT = (bytes([i]) for i in range(1, 7))
+
+
+class Ledger:
+    """The state of a chain and the headers behind it."""
+
+    def __init__(self, genesis):
+        parts = decode(genesis, 2**20)
+        self.genesis_hash, self.chain_id, self.start = H("genesis", genesis), parts[2], parts[3]
+        self.p = {name: value for (name, *_), value in zip(PARAMETERS, decode(parts[4]).values(), strict=True)}
+        self.members, self.set_hash, self.params_hash = read_set(parts[5]), H("set", parts[5]), H("params", parts[4])
+        self.headers, self.beta = [(self.genesis_hash, self.start)], beta_0(self.genesis_hash)
+        self.state, self.leaves = {}, {}
+        for account, balance in parts[6]:
+            self.put(ACCOUNT, account, [balance, 0, b""])
+        supply = parts[7] + sum(balance for _, balance in parts[6])
+        for ident, number in (CARRIED, 0), (TREASURY, parts[7]), (FEES, 0), (SUPPLY, supply), (MACHINES, 0):
+            self.put(GLOBALS, ident, [number])
+        self.put(SET, b"", [parts[5]])
+        self.put(PARAMS, b"", [parts[4]])
+
+    def get(self, table, ident, otherwise=None):
+        value = self.state.get(bytes([table]) + ident)
+        return otherwise if value is None else decode(value)
+
+    def put(self, table, ident, columns):
+        self.state[bytes([table]) + ident] = encode(columns)
+
+    def drop(self, table, ident):
+        self.state.pop(bytes([table]) + ident, None)
+
+    def number(self, ident):
+        return self.get(GLOBALS, ident)[0]
+
+    def account(self, ident):
+        return self.get(ACCOUNT, ident, [0, 0, b""])
+
+    def root(self):
+        def leaf(item):
+            if item not in self.leaves:
+                self.leaves[item] = H("mleaf", item[0]), H("mvalue", item[1])
+            return self.leaves[item]
+        return H("root", be(len(self.state), 8), map_top([leaf(item) for item in self.state.items()]))
+
+    def epoch(self, time):
+        return (time - self.start) // self.p["slot_ms"] // self.p["slots_per_epoch"]
+
+    # settlement
+
+    def settle(self, time):
+        elapsed = self.epoch(self.headers[-1][1])
+        if len(self.headers) > 1 and elapsed < self.epoch(time):
+            self.credit(U64)
+            minted = min(self.p["pot_per_epoch"], U64 - 1 - self.number(SUPPLY))
+            pot, machines = minted + self.number(CARRIED) + self.number(FEES), self.number(MACHINES)
+            total = sum(self.weight(i, elapsed) for i in range(machines))
+            self.put(GLOBALS, SUPPLY, [self.number(SUPPLY) + minted])
+            self.put(GLOBALS, FEES, [0])
+            self.put(GLOBALS, CARRIED, [0 if total else pot])
+            if total:
+                self.put(GLOBALS, SETTLEMENT, [elapsed, pot, 0, total, 0, machines])
+            for key in [key for key in self.state if key[0] == SEAL]:
+                if len(self.headers) - decode(self.state[key])[0] > self.p["reveal_window_blocks"]:
+                    del self.state[key]
+        self.credit(self.p["settle_per_block"])
+
+    def weight(self, index, epoch):
+        counters, machine = self.get(COUNTERS, be(index, 8)), self.get(MACHINE, be(index, 8))
+        base, weight, displaced = machine[8], machine[9], machine[11]
+        if counters is None or counters[0] < epoch or displaced or not base:
+            return 0
+        intervals = bin(int.from_bytes(counters[1 if counters[0] == epoch else 2], "little")).count("1")
+        days = epoch * self.p["slot_ms"] * self.p["slots_per_epoch"] // DAY_MS
+        return mul_div(decayed(base, days), weight, base) * intervals
+
+    def credit(self, how_many):
+        running = self.get(GLOBALS, SETTLEMENT)
+        if running is None:
+            return
+        epoch, pot, paid, total, begin, end = running
+        stop = min(end, begin + how_many)
+        for index in range(begin, stop):
+            reward = mul_div(pot, self.weight(index, epoch), total)
+            if reward:
+                machine = self.get(MACHINE, be(index, 8))
+                balance, *rest = self.account(machine[1])
+                self.put(ACCOUNT, machine[1], [balance + reward, *rest])
+                self.put(MACHINE, be(index, 8), [*machine[:12], machine[12] + reward])
+                paid += reward
+        if stop < end:
+            self.put(GLOBALS, SETTLEMENT, [epoch, pot, paid, total, stop, end])
+        else:
+            self.drop(GLOBALS, SETTLEMENT)
+            self.put(GLOBALS, CARRIED, [self.number(CARRIED) + pot - paid])
+
+    # a block
+
+    def execute(self, time, envelopes):
+        """Receipts; the state is as before if the block is refused."""
+        before = dict(self.state)
+        try:
+            need(time > self.headers[-1][1], "BAD_HEADER")
+            self.settle(time)
+            attests = size = 0
+            receipts = []
+            for raw in envelopes:
+                env, signed, signature = read_envelope(raw)
+                size, attests = size + len(raw), attests + (env["kind"] == 4)
+                need(size <= self.p["block_bytes_max"] and len(receipts) < self.p["block_envelopes_max"], "KIND_CAP")
+                need(attests <= self.p["attests_per_block_max"], "KIND_CAP")
+                check_envelope(env, self.chain_id)
+                receipts.append(self.envelope(time, env, signed, signature, H("tx", raw), len(receipts)))
+            return receipts
+        except Refused:
+            self.state = before
+            raise
+
+    def envelope(self, time, env, signed, signature, ident, position):
+        height, sender, fee, kind = len(self.headers), env["from"], env["fee"], env["kind"]
+        body = read_body(kind, env["body"])
+        need(kind in NONCELESS or fee >= self.p["min_fee"], "FEE_TOO_LOW")
+        need(env["valid_until"] >= height, "EXPIRED")
+        need(env["valid_until"] <= height + self.p["max_valid"], "VALID_TOO_LONG")
+        balance, nonce, known = self.account(sender)
+        if kind == 4:
+            machine = self.machine_of(sender)
+        else:
+            need(env["nonce"] >= nonce, "REPLAYED")
+            need(env["nonce"] <= nonce, "BAD_NONCE")
+        need(not (known and "pubkey" in env), "PUBKEY_UNEXPECTED")
+        key = known or env.get("pubkey", b"")
+        need(key, "PUBKEY_MISSING")
+        need(balance >= fee, "INSUFFICIENT_FUNDS")
+        epoch, commits = self.get(SPONSOR, sender, [0, 0])
+        commits = commits if epoch == self.epoch(time) else 0
+        need(kind != 2 or commits < self.p["machines_per_sponsor_epoch"], "SPONSOR_CAP")
+        need(verifies(key, H("txsig", self.genesis_hash, signed), signature), "INVALID_SIGNATURE")
+        if kind == 4:
+            return encode([ident, 0, 0, [self.attest(time, body, *machine)]])
+        self.put(ACCOUNT, sender, [balance - fee, nonce + 1, key])
+        self.put(GLOBALS, FEES, [self.number(FEES) + fee])
+        try:
+            if kind == 1:
+                events = self.transfer(sender, body)
+            elif kind == 2:
+                need(self.get(SEAL, body["commit"]) is None, "SEAL_TAKEN")
+                self.put(SEAL, body["commit"], [height, position, sender])
+                self.put(SPONSOR, sender, [self.epoch(time), commits + 1])
+                events = [[2, body["commit"]]]
+            else:
+                events = self.reveal(time, body)
+        except Refused as error:
+            return encode([ident, ERRORS[error.code], fee, []])
+        return encode([ident, 0, fee, events])
+
+    def transfer(self, sender, body):
+        to, amount = body["to"], body["amount"]
+        need(to != sender, "SELF_TRANSFER")
+        balance, *rest = self.account(sender)
+        need(balance >= amount, "INSUFFICIENT_FUNDS")
+        self.put(ACCOUNT, sender, [balance - amount, *rest])
+        balance, *rest = self.account(to)
+        self.put(ACCOUNT, to, [balance + amount, *rest])
+        return [[1, sender, to, amount]]
+
+    def challenge(self, time, height, machine_key):
+        """The challenge, its header's time, and whether it is fresh."""
+        need(height < len(self.headers), "CHALLENGE_UNKNOWN")
+        header_hash, asked = self.headers[height]
+        window = 2 * self.p["slot_ms"] * self.p["slots_per_epoch"]
+        need(asked >= self.headers[-1][1] - window, "CHALLENGE_LATE")
+        return H("challenge", header_hash, machine_key), asked, time - asked <= self.p["challenge_fresh_ms"]
+
+    def reveal(self, time, body):
+        height, commit = len(self.headers), H("seal", body["salt"], body["inner"])
+        seal = self.get(SEAL, commit)
+        need(seal is not None and seal[0] < height, "SEAL_UNKNOWN")
+        need(height - seal[0] <= self.p["reveal_window_blocks"], "SEAL_EXPIRED")
+        record = read_record(body["inner"])
+        key, tag, ident = record["machine_key"], record["binding_tag"], account_of(record["machine_key"])
+        need(self.get(MACHINE_KEY, ident) is None, "MACHINE_KNOWN")
+        holder = self.get(TAG, tag)
+        need(holder is None or holder[1:] >= seal[:2], "HARDWARE_ALREADY_BOUND")
+        challenge, _, fresh = self.challenge(time, record["challenge_height"], key)
+        need(fresh, "CHALLENGE_LATE")
+        need(verifies(key, H("machine", self.genesis_hash, body["inner"]), body["signature"]), "INVALID_SIGNATURE")
+        need(record["probe_results"] == [[1, keyed_probe_1(challenge)]], "PROBE_MISMATCH")
+        inventory, samples = read_inventory(record["inventory"]), read_samples(record["samples"])
+        scored = score(inventory, samples, self.p["profile"], self.p["vm_weight"])
+        index, digest = self.number(MACHINES), H("machine", record["inventory"])
+        self.drop(SEAL, commit)
+        self.put(MACHINE, be(index, 8), [key, record["owner"], seal[2], tag, digest, *scored, height, 0, 0])
+        self.put(MACHINE_KEY, ident, [index])
+        self.put(TAG, tag, [index, *seal[:2]])
+        self.put(GLOBALS, MACHINES, [index + 1])
+        self.put(ACCOUNT, ident, [*self.account(ident)[:2], key])
+        if holder is None:
+            return [[3, index, ident, record["owner"], scored[4]]]
+        loser = self.get(MACHINE, be(holder[0], 8))
+        self.put(MACHINE, be(holder[0], 8), [*loser[:11], 1, loser[12]])
+        return [[3, index, ident, record["owner"], scored[4]], [4, holder[0]]]
+
+    def machine_of(self, ident):
+        index = self.get(MACHINE_KEY, ident)
+        need(index is not None, "MACHINE_UNKNOWN")
+        machine = self.get(MACHINE, be(index[0], 8))
+        need(not machine[11], "HARDWARE_ALREADY_BOUND")
+        return index[0], machine
+
+    def attest(self, time, body, index, machine):
+        need(machine[10] < len(self.headers), "MACHINE_UNKNOWN")
+        need(body["inventory_digest"] == machine[4], "DIGEST_MISMATCH")
+        read_samples(body["samples"])
+        challenge, asked, fresh = self.challenge(time, body["challenge_height"], machine[0])
+        now, epoch = self.epoch(time), self.epoch(asked)
+        interval = (asked - self.start) // self.p["slot_ms"] // self.p["attest_every_slots"]
+        bit_of_it = 1 << interval % (self.p["slots_per_epoch"] // self.p["attest_every_slots"])
+        at, bits, earlier, mark, late_interval, last = self.get(COUNTERS, be(index, 8), [0, b"", b"", 0, 0, 0])
+        if at != now:
+            settling = self.get(GLOBALS, SETTLEMENT, [-1])[0]
+            at, bits, earlier = now, b"", bits if at in (now - 1, settling) else b""
+        bits, before = (int.from_bytes(b, "little") for b in (bits, earlier))
+        used = (epoch == now and bits & bit_of_it) or (epoch == now - 1 and before & bit_of_it)
+        need(not used and not (mark and late_interval == interval), "CHALLENGE_USED")
+        counts = fresh and epoch == now
+        if counts:
+            bits |= bit_of_it
+        else:
+            need(epoch >= now - 1 and mark != now + 1, "CHALLENGE_LATE")
+            mark, late_interval = now + 1, interval
+        need(body["probe_results"] == [[1, keyed_probe_1(challenge)]], "PROBE_MISMATCH")
+        packed = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+        self.put(COUNTERS, be(index, 8), [now, packed, earlier, mark, late_interval, max(last, interval)])
+        return [5 if counts else 6, index, interval]
+
+    def follow(self, block, certificate):
+        """Receipts and changes of a block that is accepted and certified."""
+        data, _, _, envelopes = read_block(block)
+        header, height, parent = read_header(data), len(self.headers), self.headers[-1]
+        need((header["height"], header["prev_hash"]) == (height, parent[0]), "BAD_HEADER")
+        need(header["proposer_index"] < len(self.members), "BAD_HEADER")
+        vrf_key = self.members[header["proposer_index"]]["vrf_key"]
+        beta = vrf_verify(vrf_key, vrf_alpha(self.beta, height), header["vrf_proof"])
+        before = dict(self.state)
+        receipts = self.execute(header["time_ms"], envelopes)
+        roots = {"tx": list_tree([H("tx", e) for e in envelopes])[0], "receipts": list_tree(receipts)[0],
+                 "state": self.root()}
+        wanted = self.chain_id, self.set_hash, self.set_hash, self.params_hash, roots
+        names = "chain_id", "validator_set_hash", "next_validator_set_hash", "params_hash", "roots"
+        need(tuple(header[name] for name in names) == wanted, "BAD_ROOT")
+        header_hash = H("header", data)
+        check_certificate(certificate, header_hash, height, self.members, self.genesis_hash)
+        self.headers.append((header_hash, header["time_ms"]))
+        self.beta = beta
+        changed = sorted(key for key in {*before, *self.state} if before.get(key) != self.state.get(key))
+        return header, receipts, [[key, self.state.get(key)] for key in changed]
+
+    def supply_holds(self):
+        balances = sum(decode(value)[0] for key, value in self.state.items() if key[0] == ACCOUNT)
+        _, pot, paid, *_ = self.get(GLOBALS, SETTLEMENT, [0] * 6)
+        return balances + sum(map(self.number, (CARRIED, TREASURY, FEES))) + pot - paid == self.number(SUPPLY)
+
+
 # --- 21. Proof bundles ---------------------------------------------------------------------------------------------
 
 def hashes(value, at_most):
@@ -820,8 +1312,8 @@ def read_bundle_item(item):
     need(array(item) and item[0] in (1, 2) and len(item) == 7)
     if item[0] == 1:
         _, envelope, receipt, index, count, tx_path, receipt_path = item
-        need(uint(count) >= 1)
-        return 1, bstr(envelope), bstr(receipt), uint(index), count, hashes(tx_path, 32), hashes(receipt_path, 32)
+        between(1, U32)(count), up_to(65536)(envelope), up_to(4096)(receipt)
+        return 1, envelope, receipt, uint(index), count, hashes(tx_path, 32), hashes(receipt_path, 32)
     _, key, value, present, siblings, leaf, count = item
     need(uint(present) in (0, 1) and len(array(leaf)) in (0, 2) and (present or value == b""))
     return 2, bstr(key), bstr(value), present, hashes(siblings, 256), hashes(leaf, 2), uint(count)
@@ -829,25 +1321,28 @@ def read_bundle_item(item):
 
 def verify_bundle(data, trusted_genesis, trusted_set):
     bundle = fields(decode(data, 2**20), numbered(
-        ("v", uint), ("genesis_hash", exactly(32)), ("header", bstr), ("certificate", bstr), ("set", bstr),
-        ("items", lambda v: [read_bundle_item(item) for item in array(v, at_most=256)])))
-    need(bundle["v"] == 1, "BAD_VERSION")
-    header, members = read_header(bundle["header"]), read_set(bundle["set"])
+        ("v", version_1), ("genesis_hash", exactly(32)), ("header", up_to(1024)), ("certificate", up_to(16384)),
+        ("set", up_to(65536)), ("items", lambda v: [read_bundle_item(item) for item in array(v, at_most=256)])),
+        first=(0,))
     genesis_hash, header_hash, set_hash = bundle["genesis_hash"], H("header", bundle["header"]), H("set", bundle["set"])
     need(genesis_hash == trusted_genesis and set_hash == trusted_set, "UNTRUSTED")
+    header = read_header(bundle["header"])
     need(set_hash == header["validator_set_hash"], "UNTRUSTED")
+    members = read_set(bundle["set"])
     need(header["proposer_index"] < len(members), "BAD_HEADER")
     check_certificate(bundle["certificate"], header_hash, header["height"], members, genesis_hash)
     if header["height"] == 1:
-        need(header["prev_hash"] == genesis_hash, "BAD_HEADER")
         vrf_key = members[header["proposer_index"]]["vrf_key"]
         vrf_verify(vrf_key, vrf_alpha(beta_0(genesis_hash), 1), header["vrf_proof"])
+        need(header["prev_hash"] == genesis_hash, "BAD_HEADER")
     roots = header["roots"]
     for kind, *item in bundle["items"]:
         if kind == 2:
             key, value, present, siblings, leaf, count = item
             wanted = value if present else None
             need(map_proof_holds(roots["state"], key, wanted, siblings, leaf, count), "BAD_PROOF")
+            if present and key[:1] == b"\1" and len(key) == 21:
+                list(map(uint, array(decode(value), 3)[:2]))
             continue
         envelope, receipt, index, count, tx_path, receipt_path = item
         env, ident = read_envelope(envelope)[0], H("tx", envelope)
@@ -855,6 +1350,8 @@ def verify_bundle(data, trusted_genesis, trusted_set):
         need(env["chain_id"] == header["chain_id"], "WRONG_CHAIN")
         need(claimed == ident and list_proof_holds(roots["tx"], ident, index, count, tx_path), "BAD_PROOF")
         need(list_proof_holds(roots["receipts"], receipt, index, count, receipt_path), "BAD_PROOF")
+        if env["kind"] == 1:
+            read_body(1, env["body"])
     return header["height"], header_hash.hex(), header["time_ms"], len(bundle["items"])
 
 
@@ -1095,6 +1592,7 @@ def check_block(v):
         yield c["name"] + ", read", read_block(unhex(c["block"])), (unhex(c["header"]), body, c["offsets"], envelopes)
         ids = [H("tx", e) for e in envelopes]
         yield c["name"] + ", ids", (jsonable(ids), list_tree(ids)[0].hex()), (c["ids"], c["tx_root"])
+        yield c["name"] + ", header", read_header(unhex(c["header"]))["roots"]["tx"].hex(), c["tx_root"]
     for c in v["invalid"]:
         yield c["name"], refusal(read_block, unhex(c["block"])), c["code"]
 
@@ -1133,6 +1631,16 @@ def check_vote(v):
     for c in v["certificates"]:
         got = refusal(check_certificate, unhex(c["bytes"]), header_hash, v["height"], members, genesis_hash)
         yield c["name"], got, c["code"] or "accepted"
+    for c in v["votes"]:
+        parts = c["height"], c["round"], c["type"], unhex(c["hash"]), c["prepared_round"]
+        signature, vote = unhex(c["signature"]), read_vote(unhex(c["bytes"]))
+        yield "vote", (encode(dict(enumerate([*parts, signature]))).hex(), [*vote.values()]), (
+            c["bytes"], [*parts, signature])
+        digest = vote_digest(genesis_hash, *parts)
+        yield "vote's digest", (digest.hex(), verifies(members[0]["consensus_key"], digest, signature)), (c["digest"], True)
+    for c in v["malformed"]:
+        read_one = {"vote": read_vote, "certificate": read_certificate}[c["object"]]
+        yield c["name"], refusal(read_one, unhex(c["bytes"])), c["code"]
 
 
 def check_genesis(v):
@@ -1142,6 +1650,8 @@ def check_genesis(v):
         names = "params_cbor", "params_hash", "validator_set", "validator_set_hash", "genesis_cbor", "genesis_hash"
         for name, got in zip(names, ours, strict=True):
             yield f"{c['name']}, {name}", got.hex(), c[name]
+    for c in v["spellings"]:
+        yield c["name"], H("genesis", read_genesis(c["text"])[0]).hex(), v["cases"][0]["genesis_hash"]
     for c in v["invalid"]:
         yield c["name"], refusal(read_genesis, c["text"]), c["code"]
 
@@ -1157,13 +1667,96 @@ def check_bundle(v):
         yield c["name"], refusal(verify_bundle, unhex(c["bundle"]), *trusted), c["code"]
 
 
+def check_keyed_probe(v):
+    for c in v["cases"]:
+        yield c["challenge"], f"{keyed_probe_1(unhex(c['challenge'])):016x}", c["result"]
+
+
+def check_scoring(v):
+    for c in v["cases"]:
+        inventory, samples = read_inventory(unhex(c["inventory"])), read_samples(unhex(c["samples"]))
+        wanted = tuple(c[name] for name in ("family", "arch", "class", "base_multiplier", "weight"))
+        yield c["name"], score(inventory, samples, c["profile"], c["vm_weight"]), wanted
+    for c in v["invalid"]:
+        def both(inventory, samples):
+            read_inventory(inventory)
+            read_samples(samples)
+        yield c["name"], refusal(both, unhex(c["inventory"]), unhex(c["samples"])), c["code"]
+    for c in v["decayed"]:
+        yield f"{c['base']} after {c['days']} days", decayed(c["base"], c["days"]), c["result"]
+
+
+def check_signed_reply(v):
+    genesis_hash = unhex(v["genesis_hash"])
+
+    def accept(headers, body, known):
+        texts = headers.get("metanode-node", ""), headers.get("metanode-signature", "")
+        need(re.fullmatch("[0-9a-f]{64}", texts[0]) and re.fullmatch("[0-9a-f]{128}", texts[1]), "BAD_REPLY")
+        key, signature = map(unhex, texts)
+        need(not known or key == known, "BAD_REPLY")
+        need(verifies(key, H("attest", genesis_hash, body), signature), "BAD_REPLY")
+
+    for c in v["cases"]:
+        body, seed = unhex(c["body"]), unhex(c["node_seed"])
+        digest = H("attest", genesis_hash, body)
+        ours = {"metanode-node": secret(seed)[2].hex(), "metanode-signature": sign(seed, digest).hex()}
+        yield c["name"], (digest.hex(), ours, refusal(accept, ours, body, b"")), (c["digest"], c["headers"], "accepted")
+    for c in v["invalid"]:
+        yield c["name"], refusal(accept, c["headers"], unhex(c["body"]), unhex(c["known_node"])), c["code"]
+
+
+def check_snapshot(v):
+    for c in v["cases"] + v["invalid"]:
+        entries = [(unhex(key), unhex(value)) for key, value in c["entries"]]
+        leaves = [(H("mleaf", key), H("mvalue", value)) for key, value in entries]
+        root = H("root", be(len(leaves), 8), map_top(leaves))
+        yield c["name"], (root.hex() == c["root"], entries == sorted(entries)), (c in v["cases"], True)
+
+
+def check_too_large(v):
+    readers = {
+        "envelope": read_envelope, "body": lambda data: read_body(1, data), "header": read_header, "block": read_block,
+        "receipt": read_receipt, "validator set": read_set, "vote": read_vote, "certificate": read_certificate,
+        "bundle": lambda data: verify_bundle(data, b"", b""), "genesis": lambda data: read_genesis(data.decode("ascii"))}
+    for c in v["cases"]:
+        data = b"".join(unhex(part) * times_ for part, times_ in c["parts"])
+        yield c["name"], refusal(readers[c["object"]], data), c["code"] or "accepted"
+
+
+def check_execution(v):
+    for chain in v["chains"]:
+        genesis, _, set_bytes = read_genesis(json.dumps(chain["genesis"]))
+        ledger, name = Ledger(genesis), chain["genesis"]["chain_name"]
+        entries = [[key.hex(), value.hex()] for key, value in sorted(ledger.state.items())]
+        yield f"{name}, genesis", (ledger.genesis_hash.hex(), entries, ledger.root().hex()), (
+            chain["genesis_hash"], chain["genesis_state"], chain["genesis_state_root"])
+        for c in [*chain["blocks"], None]:
+            for bad in chain["refused"]:
+                if bad["after"] == len(ledger.headers) - 1:
+                    code = refusal(ledger.execute, bad["time_ms"], [unhex(e) for e in bad["envelopes"]])
+                    yield f"{name}, {bad['note']}", code, bad["code"]
+            if c is None:
+                break
+            bonds = [member["bond"] for member in ledger.members]
+            leader = leaders(bonds, ledger.beta, len(ledger.headers), 1)[0]
+            header, receipts, changes = ledger.follow(unhex(c["block"]), unhex(c["certificate"]))
+            wanted = c["receipts"], c["changes"], leader, True
+            yield f"{name}, {c['note']}", (*map(jsonable, (receipts, changes)), header["proposer_index"],
+                                           ledger.supply_holds()), wanted
+        for c in chain["bundles"]:
+            code = refusal(verify_bundle, unhex(c["bundle"]), ledger.genesis_hash, H("set", set_bytes))
+            yield f"{name}, {c['name']}", code, c["code"] or "accepted"
+
+
 CHECKS = {
     "cbor": check_cbor, "blake3": check_blake3, "hashing": check_hashing, "ed25519": check_ed25519,
     "ed25519_edge": check_ed25519_edge, "ecvrf": check_ecvrf, "accounts": check_accounts, "amounts": check_amounts,
     "decimal_json": check_decimal_json, "merkle": check_merkle, "state_map": check_state_map, "bodies": check_bodies,
     "envelope": check_envelope_file, "receipt": check_receipt, "header": check_header, "block": check_block,
     "validator_set": check_validator_set, "leader": check_leader, "vote": check_vote, "genesis": check_genesis,
-    "bundle": check_bundle,
+    "bundle": check_bundle, "keyed_probe": check_keyed_probe, "scoring": check_scoring,
+    "signed_reply": check_signed_reply, "snapshot": check_snapshot, "too_large": check_too_large,
+    "execution": check_execution,
 }
 
 
@@ -1183,7 +1776,7 @@ def run(name, check, vectors):
 
 
 def main(arguments):
-    paths = [Path(a) for a in arguments] or [Path(__file__).resolve().parent.parent / "vectors"]
+    paths = [Path(a) for a in arguments] or [Path(__file__).resolve().parent.parent / "vectors", EDGE_CASES]
     files = [f for path in paths for f in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
     if not files:
         print("no vector files found")

@@ -96,7 +96,7 @@ def kinds_of_hardware() -> Iterator[tuple[str, Inventory]]:
     """Yield one machine for every row and border of the classes."""
     for family, model in ((3, 0), (4, 3), (5, 2), (5, 4), (5, 8), (15, 2), (7, 0), (19, 1), (0, 0)):
         yield f"Intel {family}/{model}", x86("GenuineIntel", family, model)
-    for model in range(200):
+    for model in (*range(72), 74, 76, 77, 79, 85, 86, 90, 92, 93, 95, 117, 122, 134, 138, 143, 150, 156, 183, 190):
         yield f"Intel 6/{model}", x86("GenuineIntel", 6, model)
     for family in (3, 4, 5, 6, 15, 16, 20, 21, 22, 23, 25):
         yield f"AMD family {family}", x86("AuthenticAMD", family, 1)
@@ -251,7 +251,8 @@ def refused() -> list[Case]:
         ("sources 256", {**good, 12: 256}, "BAD_SHAPE"),
     ]
     found: list[Case] = [
-        {"name": name, "inventory": codec.encode(value).hex(), "samples": "", "code": code} for name, value, code in rows
+        {"name": name, "inventory": codec.encode(value).hex(), "samples": "", "code": code}
+        for name, value, code in rows
     ]
     whole = G4.encode()
     found.append({"name": "cut short", "inventory": whole[:-1].hex(), "samples": "", "code": "NOT_CANONICAL"})
@@ -273,12 +274,12 @@ def refused() -> list[Case]:
         record = bodies.MachineRecord(
             bytes(32), bytes(20), bytes(32), bytes.fromhex(row["inventory"]), 0, (), bytes.fromhex(row["samples"]), ""
         )
+        code = ""
         try:
             score_record(record, Policy("edge", 0))
         except MetanodeError as error:
-            assert error.code == row["code"], (row["name"], error.code)
-        else:
-            raise AssertionError(row["name"])
+            code = error.code
+        assert code == row["code"], (row["name"], code)
     return found
 
 

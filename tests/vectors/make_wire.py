@@ -13,7 +13,7 @@ from typing import Any
 
 from metanode.core.light.signed_reply import reply_digest
 from metanode.core.model import bodies, codec, ecvrf, ed25519, kinds, limits
-from metanode.core.model.accounts import account_id, to_bech32m, to_rtc
+from metanode.core.model.accounts import account_id, to_bech32m
 from metanode.core.model.block import Block, envelope_ids, receipts_root, tx_root
 from metanode.core.model.bundle import Bundle, Item, ReceiptItem, StateItem
 from metanode.core.model.envelope import Envelope, build_envelope, signing_digest

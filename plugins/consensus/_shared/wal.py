@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metanode.core.model.errors import StorageError
+from metanode.platforms.durable import make_directory, sync_directory
 
 MAGIC = b"MNWAL001"
 HEAD_BYTES = 8
@@ -39,13 +40,13 @@ class WriteAheadLog:
         return self._path
 
     def open(self) -> list[bytes]:
-        """Open or make the log and return its records in order.
+        """Open or make the log and return its records in order; what is returned is durable.
 
         :raises StorageError: WAL_CORRUPT when a record before the last one is damaged;
             STORAGE_FULL when the disk refuses.
         """
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self._directory)
             if not self._path.exists():
                 self._replace([])
             data = self._path.read_bytes()
@@ -53,7 +54,10 @@ class WriteAheadLog:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
             if good < len(data):
                 os.ftruncate(self._fd, good)
-                os.fsync(self._fd)
+            # A process that was killed may have left records, or the file's name, to the page cache alone:
+            # nobody may act on a record that the next power cut takes back.
+            os.fsync(self._fd)
+            sync_directory(self._directory)
             os.lseek(self._fd, good, os.SEEK_SET)
             self._bytes = good
         except OSError as error:
@@ -102,11 +106,7 @@ class WriteAheadLog:
         finally:
             os.close(fd)
         os.replace(temporary, self._path)
-        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(self._directory)
 
     def _parse(self, data: bytes) -> tuple[list[bytes], int]:
         if data[: len(MAGIC)] != MAGIC:

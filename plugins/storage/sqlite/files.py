@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from metanode.core.model.errors import StorageError
+from metanode.platforms.durable import make_directory, sync_directory
 from metanode.plugins.storage.sqlite.failures import corrupt, translated
 from metanode.plugins.storage.sqlite.schema import statements
 
@@ -49,10 +50,7 @@ def prepare_directory(directory: Path) -> None:
     :raises StorageError: STORAGE_FULL, the system refuses.
     """
     with translated(directory):
-        missing = [path for path in (directory, *directory.parents) if not path.exists()]
-        for path in reversed(missing):
-            path.mkdir(mode=0o700, exist_ok=True)
-            _sync(path.parent)
+        make_directory(directory)
 
 
 def ensure_database(path: Path, genesis_hash: bytes) -> None:
@@ -67,6 +65,8 @@ def ensure_database(path: Path, genesis_hash: bytes) -> None:
     young = path.with_name(path.name + ".new")
     with translated(path):
         if path.exists():
+            # Whoever made it may have been killed before its name was durable.
+            sync_directory(path.parent)
             return
         if log.exists() and log.stat().st_size > 0:
             raise corrupt(path, f"is gone while its log {log.name} is still there")
@@ -84,14 +84,5 @@ def ensure_database(path: Path, genesis_hash: bytes) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
             connection.close()
-        _sync(young)
         young.rename(path)
-        _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_directory(path.parent)

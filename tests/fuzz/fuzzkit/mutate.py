@@ -116,7 +116,7 @@ def _edited(chance: Random, value: Any) -> Any:
             case 0:
                 return {k: v for k, v in value.items() if k != key}
             case 1:
-                return {**value, chance.choice((key + 1, *EDGES)): any_cbor(chance, 1)}
+                return {**value, chance.choice(((key + 1) % 2**64, *EDGES)): any_cbor(chance, 1)}
             case _:
                 return {**value, key: _edited(chance, value[key])}
     if isinstance(value, list) and value and chance.randrange(6):

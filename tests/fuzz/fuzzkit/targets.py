@@ -19,7 +19,7 @@ from metanode.core.model import amounts, bodies, bundle, codec, decimal_json, ge
 from metanode.core.model.accounts import parse_account, to_bech32m
 from metanode.core.model.block import decode_block
 from metanode.core.model.envelope import check_envelope, decode_envelope
-from metanode.core.model.errors import CodecError, MetanodeError, PluginError, Rejection, SettingsError
+from metanode.core.model.errors import CodecError, MetanodeError, PluginError, ProofError, Rejection, SettingsError
 from metanode.core.model.kinds import KindRegistry
 from metanode.core.model.merkle import verify_path
 from metanode.core.model.state_map import StateProof, verify_state
@@ -105,7 +105,14 @@ def _validators(data: bytes) -> None:
 def _certificate(data: bytes) -> None:
     certificate = vote.decode_certificate(data)
     assert certificate.encode() == data
-    assert len(certificate.signers()) == len(certificate.signatures)
+    # Whom the bits name and how many signed is `verify_certificate`'s to judge, against a set.
+    try:
+        vote.verify_certificate(certificate, certificate.header_hash, certificate.height, SET, bytes(32))
+    except ProofError as error:
+        assert error.code == "BAD_CERTIFICATE"
+
+
+SET = [validators.Validator(bytes([n]) * 20, bytes([n]) * 32, bytes([n + 9]) * 32, 1) for n in range(1, 5)]
 
 
 def _reveal(data: bytes) -> None:
