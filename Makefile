@@ -16,7 +16,7 @@ NATIVE := $(wildcard platforms/shims/*.c platforms/shims/*.h platforms/shims/bui
 BUDGET := sh contrib/ci/budget.sh
 
 .DEFAULT_GOAL := help
-.PHONY: soak-kill help demo test test-unit test-faults test-endtoend lint types bench size docs clean
+.PHONY: soak-steady soak-kill help demo test test-unit test-faults test-endtoend lint types bench size docs clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ test-endtoend: $(VENV)/.dev ## real node and miner processes, packaging, documen
 
 soak-kill: $(VENV)/.dev ## a thousand SIGKILLs of a real node, about ten minutes; goes on where it stopped
 	@$(BIN)/python contrib/soak/kill.py
+
+soak-steady: $(VENV)/.dev ## an hour at 300 transfers a second; memory and cost per transfer must stay flat (SOAK_SECONDS, SOAK_RATE)
+	@$(BIN)/python contrib/soak/steady.py
 
 lint: $(VENV)/.dev ## ruff, with its ASYNC rules
 	@$(BUDGET) lint 60 $(BIN)/ruff check .
