@@ -7,13 +7,15 @@ an event is a hint to look there, never the only copy of a fact.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import trio
+
+from metanode.core.current import PLUGIN
 
 CAPACITY_DEFAULT = 1024
 """Events that wait for one subscriber before the oldest is dropped."""
@@ -62,13 +64,15 @@ class Subscription:
         self.dropped = 0
         """Events lost because this subscriber was too slow."""
 
-    def _offer(self, event: object) -> None:
+    def _offer(self, event: object) -> bool:
+        """Queue the event if it is of a wanted type; returns whether an older one was lost for it."""
         if self._types and not isinstance(event, self._types):
-            return
-        if len(self._queue) == self._queue.maxlen:
-            self.dropped += 1
+            return False
+        lost = len(self._queue) == self._queue.maxlen
+        self.dropped += lost
         self._queue.append(event)
         self._news.set()
+        return lost
 
     def _close(self) -> None:
         self._closed = True
@@ -93,11 +97,18 @@ class Bus:
     def __init__(self) -> None:
         self._subscriptions: list[Subscription] = []
         self._closed = False
+        self.published: Counter[str] = Counter()
+        """Events by the plugin that published them, "" for the kernel."""
+        self.dropped: Counter[str] = Counter()
+        """Events that slow subscribers lost, by the plugin whose event took the place."""
 
     def publish(self, event: object) -> None:
         """Tell every subscriber of the event's type.  Never blocks, never raises."""
+        publisher = PLUGIN.get()
+        self.published[publisher] += 1
         for subscription in self._subscriptions:
-            subscription._offer(event)
+            if subscription._offer(event):
+                self.dropped[publisher] += 1
 
     @asynccontextmanager
     async def subscribe(self, *types: type, capacity: int = CAPACITY_DEFAULT) -> AsyncIterator[Subscription]:

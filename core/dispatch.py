@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import wraps
 from typing import TYPE_CHECKING
 
 from metanode.core.bus import BlockFinalized, Subscription
+from metanode.core.current import at_work
 from metanode.core.hooks import PluginContext
-from metanode.core.http import Route
-from metanode.core.loading import Plugin, guarded, in_words
+from metanode.core.http import EventStream, Request, Response, Route
+from metanode.core.loading import Plugin, guarded, in_words, passes
 from metanode.core.model.errors import MetanodeError, PluginError
 from metanode.core.roles import Service
 
@@ -28,6 +31,7 @@ class Dispatcher:
         self._plugins = plugins
         self._contexts = {name: self._context(plugin, home) for name, plugin in plugins.items()}
         self._routes: tuple[Route, ...] | None = None
+        self._withdrawn: set[str] = set()
 
     def _context(self, plugin: Plugin, home: Home | None) -> PluginContext:
         node = self._node
@@ -72,7 +76,8 @@ class Dispatcher:
         return provided
 
     def withdraw(self, plugin: Plugin) -> None:
-        """Take back what `register` filled."""
+        """Take back what `register` filled, answer its routes with NOT_READY and call no more of its hooks."""
+        self._withdrawn.add(plugin.name)
         self._node.roles.empty(plugin.manifest.role, plugin.manifest.short_name)
 
     def routes(self) -> Sequence[Route]:
@@ -95,7 +100,7 @@ class Dispatcher:
                             "each method and path registered once",
                         )
                     owners[key] = plugin.name
-                    routes.append(route)
+                    routes.append(self._answering(plugin.name, route))
             self._routes = tuple(routes)
         return self._routes
 
@@ -103,26 +108,57 @@ class Dispatcher:
         try:
             answer = plugin.call("register_routes", context=self._contexts[plugin.name]) or ()
             with guarded(plugin.name, "register_routes"):
-                return tuple(answer)
+                routes = tuple(answer)
+                if wrong := [route for route in routes if not isinstance(route, Route)]:
+                    raise TypeError(f"{type(wrong[0]).__name__} is no Route")
+                return routes
         except PluginError as error:
             if plugin.manifest.critical:
                 raise
-            _log.warning("%s", error)
+            self._failed(plugin.name, "register_routes", error)
             self._node.health.report(f"{plugin.name}.routes", False, in_words(error))
             return ()
+
+    def _answering(self, name: str, route: Route) -> Route:
+        """Return the route with its plugin's name on it and on whatever its handler does."""
+        handler = route.handler
+
+        @wraps(handler)
+        async def handle(request: Request) -> Response | EventStream:
+            if name in self._withdrawn:
+                raise MetanodeError("NOT_READY", f"{name} is quarantined", "what `metanode plugins` says of it, cured")
+            try:
+                with at_work(name):
+                    return await handler(request)
+            except MetanodeError:
+                raise
+            except BaseException as error:  # the boundary to a plugin's code
+                if passes(error):
+                    raise
+                self._failed(name, f"{route.method} {route.path}", error)
+                if isinstance(error, Exception):
+                    raise
+                raise RuntimeError(in_words(error)) from error  # a listener expects no SystemExit
+
+        return replace(route, handler=handle, plugin=name)
 
     async def tell_blocks(self, blocks: Subscription) -> None:
         """Forward finalised blocks to `on_block_finalized`; what a plugin raises there goes no further."""
         listeners = [plugin for plugin in self._plugins.values() if "on_block_finalized" in plugin.hooks]
         async for event in blocks:
             for plugin in listeners:
-                self._tell(plugin, event)
+                if plugin.name not in self._withdrawn:
+                    self._tell(plugin, event)
 
     def _tell(self, plugin: Plugin, event: BlockFinalized) -> None:
         context = self._contexts[plugin.name]
         try:
             plugin.call("on_block_finalized", context=context, height=event.height, header_hash=event.header_hash)
         except MetanodeError as error:  # `call` lets nothing else out
-            _log.warning("%s: %s", plugin.name, error)
-            counter = self._node.metrics.counter("hook_failures_total", "Failures in `on_` hooks", plugin=plugin.name)
-            counter.add()
+            self._failed(plugin.name, "on_block_finalized", error)
+
+    def _failed(self, name: str, doing: str, error: BaseException) -> None:
+        """Name and count a failure that goes no further."""
+        _log.warning("%s failed in %s: %s", name, doing, in_words(error))
+        self._node.metrics.counter("hook_failures_total", "Failures in hooks and routes", plugin=name).add()
+        self._node.health.report(f"{name}.calls", True, f"last failure in {doing}: {in_words(error)}")

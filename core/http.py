@@ -66,6 +66,8 @@ class Route:
     """One line for docs/api.md."""
     signed: bool = False
     """The reply carries the node's signature over its body (see docs/wire_format.md, signed replies)."""
+    plugin: str = ""
+    """Full name of the plugin that registered it; the kernel fills it in."""
 
 
 def json_response(value: Any, *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:

@@ -11,14 +11,16 @@ import importlib.util
 import sys
 import traceback
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pluggy
+import trio
 
+from metanode.core.current import OWNS_PROCESS, at_work
 from metanode.core.discovery import Discovery, discover
 from metanode.core.hooks import HOOK_API, HookSpecs
 from metanode.core.manifests import Manifest, manifest_from_mapping
@@ -27,16 +29,33 @@ from metanode.core.roles import SINGLE_ROLES
 from metanode.core.settings import Settings, not_installed
 
 
+def leaves(error: BaseException) -> list[BaseException]:
+    """Return the exceptions inside nested groups, or the error itself."""
+    inner = getattr(error, "exceptions", None)  # Python 3.10 has no builtin type for groups
+    return [leaf for item in inner for leaf in leaves(item)] if isinstance(inner, tuple) and inner else [error]
+
+
 def cause_of(error: BaseException) -> BaseException:
-    """Return the one exception inside nested groups of one, else the error itself.
+    """Return the one exception inside nested groups that says most: one of ours, else the first that is a failure.
 
     A plugin's own nursery wraps what went wrong in it; one line should name that, not the wrapping.
     """
-    inner = getattr(error, "exceptions", None)  # Python 3.10 has no builtin type for groups
-    if isinstance(inner, tuple) and inner:
-        known = [leaf for leaf in map(cause_of, inner) if isinstance(leaf, MetanodeError)]
-        return known[0] if known else cause_of(inner[0])
-    return error
+    found = leaves(error)
+    return next(
+        (leaf for leaf in found if isinstance(leaf, MetanodeError)),
+        next((leaf for leaf in found if not isinstance(leaf, trio.Cancelled)), found[0]),
+    )
+
+
+def passes(error: BaseException) -> bool:
+    """Whether an exception must go on through the boundary around a plugin, because it is not the plugin's doing.
+
+    So are trio's cancellation, Python's closing of a coroutine, and a Ctrl-C that the program around the node has
+    not taken in hand.  A SystemExit is always the plugin's: it may not end the process.
+    """
+    ctrl_c = () if OWNS_PROCESS.get() else (KeyboardInterrupt,)
+    failures = [leaf for leaf in leaves(error) if not isinstance(leaf, trio.Cancelled)]
+    return not failures or any(isinstance(leaf, (GeneratorExit, *ctrl_c)) for leaf in failures)
 
 
 def in_words(error: BaseException) -> str:
@@ -57,10 +76,13 @@ def guarded(plugin: str, doing: str) -> Iterator[None]:
     :raises PluginError: code PLUGIN_BROKEN.
     """
     try:
-        yield
+        with at_work(plugin):
+            yield
     except MetanodeError:
         raise
-    except (Exception, SystemExit) as error:  # the boundary to a plugin's code, which may not end the process either
+    except BaseException as error:  # the boundary to a plugin's code
+        if passes(error):
+            raise
         raise PluginError("PLUGIN_BROKEN", f"{plugin} failed in {doing}: {in_words(error)}") from error
 
 
@@ -148,9 +170,12 @@ def load(
     inline: Sequence[object] = (),
     plugins_dir: Path | None = None,
     safe_mode: bool = False,
+    importing: Callable[[Manifest], None] = lambda _: None,
 ) -> Loaded:
     """Import and register the selected plugins.
 
+    :param safe_mode: built-in plugins only; others that a node can spare are left out, and so are their tables.
+    :param importing: hears of each plugin before its code is imported, which may take long or never end.
     :param inline: modules or objects with hook implementations and a `MANIFEST`; each is
         selected by being passed, and takes the place of an installed one of the same name.
     :raises PluginError: a plugin of a single role is unknown or broken, or any selected one is unknown.
@@ -161,20 +186,24 @@ def load(
     found = discover(plugins_dir=plugins_dir, safe_mode=safe_mode)
     manifests = {**found.manifests, **{name: manifest for name, (manifest, _) in given.items()}}
     discovery = Discovery(manifests, found.broken)
-    settings.check_tables(discovery)
+    if not safe_mode:
+        settings.check_tables(discovery)
     manager = pluggy.PluginManager("metanode")
     manager.add_hookspecs(HookSpecs)
     plugins: dict[str, Plugin] = {}
     failed: dict[str, PluginError] = {}
     for name in settings.selected:
+        if name in manifests:
+            importing(manifests[name])
         try:
             plugins[name] = _activate(name, settings, discovery, given, manager)
         except PluginError as error:
             manifest = discovery.manifests.get(name)
             critical = name.partition(".")[0] in SINGLE_ROLES if manifest is None else manifest.critical
-            if critical or error.code == "PLUGIN_UNKNOWN":
+            left_out = safe_mode and error.code == "PLUGIN_UNKNOWN"
+            if critical or (error.code == "PLUGIN_UNKNOWN" and not left_out):
                 raise
-            failed[name] = error
+            failed[name] = PluginError("PLUGIN_UNKNOWN", f"{name} is left out in safe mode") if left_out else error
     return Loaded(plugins, failed, discovery)
 
 

@@ -14,6 +14,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from metanode.core.current import REQUEST
+
 LINE_CHARS_MAX = 4096
 """A longer message is cut: what a peer sends must not fill the disk."""
 REDACTED = "[redacted]"
@@ -55,7 +57,10 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     if len(text) > LINE_CHARS_MAX:
         text = text[:LINE_CHARS_MAX] + "..."
     part = record.name.removeprefix("metanode.")
-    fields: dict[str, Any] = {"time": when, "level": record.levelname.lower(), "part": part, "msg": text}
+    fields: dict[str, Any] = {"time": when, "level": record.levelname.lower(), "part": part}
+    if request := REQUEST.get():
+        fields["request"] = request
+    fields["msg"] = text
     extra = getattr(record, "fields", None)
     if isinstance(extra, Mapping):
         for name, value in extra.items():

@@ -26,6 +26,8 @@ TOML_BYTES_MAX = 256 * 1024
 """Largest TOML file read, bytes."""
 SINGLE_FILE_BLOCK_BYTES_MAX = 16 * 1024
 """A single-file plugin's manifest block ends within these first bytes."""
+INTEGER_MAX = 2**63 - 1
+"""Largest integer of a setting, and with a minus sign the smallest: what TOML promises to carry."""
 START_TIMEOUT_S_MAX = 3600
 """Longest start deadline a manifest may ask for, seconds."""
 SHOWN_CHARS_MAX = 200
@@ -62,7 +64,8 @@ class SettingSpec:
         elif self.choices and fits:
             fits = value in self.choices
         if fits and isinstance(value, int) and self.type == "int":
-            fits = (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+            low = -INTEGER_MAX if self.min is None else self.min
+            fits = low <= value <= (INTEGER_MAX if self.max is None else self.max)
         return "" if fits else self.allowed()
 
     def allowed(self) -> str:
@@ -251,8 +254,8 @@ def _fits(row: Mapping[str, Any]) -> bool:
         set(row) <= {"type", "default", "min", "max", "choices", "help"}
         and isinstance(row.get("type"), str)
         and row["type"] in _TYPES
-        and all(type(row.get(bound, 0)) is int for bound in ("min", "max"))
+        and all(type(row.get(end, 0)) is int and abs(row.get(end, 0)) <= INTEGER_MAX for end in ("min", "max"))
         and isinstance(choices, (list, tuple))
-        and all(type(choice) is str for choice in choices)
+        and all(type(choice) is str and choice.isprintable() for choice in choices)
         and type(row.get("help", "")) is str
     )

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import trio
 
 from metanode.core.clock import Randomness, fraction
-from metanode.core.loading import cause_of, in_words
+from metanode.core.current import at_work
+from metanode.core.loading import cause_of, in_words, passes
 from metanode.core.model.errors import PluginError, SettingsError
 from metanode.core.roles import Service
 
@@ -26,6 +27,8 @@ BACKOFF_BASE_S = 0.5
 """Longest wait before the first restart, seconds; doubles with each failure."""
 BACKOFF_MAX_S = 30.0
 """Longest wait before any restart, seconds."""
+STUBBORN_S = 5.0
+"""How long after its start deadline a plugin may refuse to be cancelled before the node goes on without it, seconds."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Policy:
     start_timeout_s: float
     failures_max: int
     """Failures within the window that are answered by a restart; 0 for critical plugins."""
+    faults_max: int
+    """Failures and faults within the window that are forgiven while the plugin runs."""
     window_s: float
 
 
@@ -75,6 +80,7 @@ class Keeper:
         self._attempt_scope = trio.CancelScope()
         self._prepared: Callable[[], Service | None] | None = None
         self._failures: deque[float] = deque()
+        self._last = ""
         self._running = False
         self._stopping = False
         self.ready = trio.Event()
@@ -103,10 +109,28 @@ class Keeper:
         else:
             self._prepared = lambda: service
 
-    async def start(self, nursery: trio.Nursery) -> None:
-        """Run it in `nursery`; returns once the first attempt has started or failed."""
+    def start(self, nursery: trio.Nursery) -> None:
+        """Run it in `nursery`."""
         nursery.start_soon(self._task, name=self.name)
-        await self.ready.wait()
+
+    async def wait_ready(self) -> None:
+        """Return once the first attempt has started or failed; one that ignores its deadline is given up."""
+        with trio.move_on_after(self._policy.start_timeout_s + STUBBORN_S):
+            await self.ready.wait()
+        if not self.ready.is_set():
+            self._give_up(self._late("start and cannot be cancelled"))
+            self.ready.set()
+
+    def fault(self, error: PluginError) -> None:
+        """Count what others saw it do wrong.  It goes on until its budget is spent: a restart would not cure it."""
+        if self._stopping:
+            return
+        faults = self._count()
+        if faults > self._policy.faults_max:
+            self._give_up(error)
+        elif self._running:
+            self._last = f"{in_words(error)} (fault {faults} of {self._policy.faults_max} allowed)"
+            self._told("running", self._last)
 
     def stop(self) -> None:
         """Cancel it; `done` follows when its cleanup is over."""
@@ -118,12 +142,12 @@ class Keeper:
         self._attempt_scope.deadline = math.inf
         if not self._running and not self._stopping:
             self._running = True
-            self._told("running", "")
+            self._told("running", self._last)
         self.ready.set()
 
     async def _task(self) -> None:
         try:
-            with self._scope:
+            with self._scope, at_work(self.name):
                 await self._keep()
         finally:
             self.ready.set()
@@ -138,20 +162,35 @@ class Keeper:
             if self._stopping:
                 self.stop_error = error
                 return
-            now = trio.current_time()
-            self._failures.append(now)
-            while self._failures[0] < now - self._policy.window_s:
-                self._failures.popleft()
-            failures, allowed = len(self._failures), self._policy.failures_max
+            failures, allowed = self._count(), self._policy.failures_max
             # A refused setting is not forgiven: no restart would cure it.
             if failures > allowed or isinstance(error, SettingsError):
                 self._given_up(error, self._running)
                 return
             delay = backoff_s(failures, self._randomness)
-            budget = f"failure {failures} of {allowed} allowed"
-            self._told("restarting", f"{in_words(error)}; again in {delay:.1f} s ({budget})")
+            self._last = f"{in_words(error)} (failure {failures} of {allowed} allowed)"
+            self._told("restarting", f"{self._last}; again in {delay:.1f} s")
+            self._last = f"restarted after {self._last}"
             self.ready.set()
             await trio.sleep(delay)
+
+    def _count(self) -> int:
+        """Note a failure now and return how many the window holds."""
+        now = trio.current_time()
+        self._failures.append(now)
+        while self._failures[0] < now - self._policy.window_s:
+            self._failures.popleft()
+        return len(self._failures)
+
+    def _give_up(self, error: BaseException) -> None:
+        """Stop it, and say so at once: it may take its time, or never end."""
+        if not self._stopping:
+            started = self._running
+            self.stop()
+            self._given_up(error, started)
+
+    def _late(self, what: str) -> PluginError:
+        return PluginError("PLUGIN_TIMEOUT", f"{self.name} did not {what} within {self._policy.start_timeout_s:g} s")
 
     async def _attempt(self) -> BaseException | None:
         """Run the role object once and return what it failed with; None when it was told to stop."""
@@ -160,8 +199,12 @@ class Keeper:
         try:
             await self._run_once()
             return None
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary to a plugin's task
-            return cause_of(error)
+        except BaseException as error:  # the boundary to a plugin's task
+            if not passes(error):
+                return cause_of(error)
+            if self._stopping or not isinstance(cause_of(error), trio.Cancelled):
+                raise
+            return PluginError("PLUGIN_BROKEN", f"{self.name} raised a cancellation that was not its own")
 
     async def _run_once(self) -> None:
         make, self._prepared = self._prepared or self._make, None
@@ -175,4 +218,4 @@ class Keeper:
             if self._stopping:
                 return  # it may end by itself once it is told to
             raise PluginError("PLUGIN_BROKEN", f"{self.name} returned from run", "run to go on until cancelled")
-        raise PluginError("PLUGIN_TIMEOUT", f"{self.name} did not start within {timeout_s:g} s")
+        raise self._late("start")

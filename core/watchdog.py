@@ -3,7 +3,8 @@
 trio runs one task at a time, so one plugin that computes or waits without trio stops all the
 others.  The thread cannot end that, but it can look at the loop's stack and say whose code
 is there.  It asks through `run_sync_soon`, so it adds no timer to the loop and a virtual clock
-stays undisturbed.  C code that never releases the interpreter lock blocks this thread too.
+stays undisturbed.  C code that does not release the interpreter lock stops this thread as well:
+where the process is ours, a `StackDump` sees what happens then, and is read once the lock is free.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from types import FrameType
+from collections.abc import Callable
 
 import trio
+
+from metanode.platforms.process import StackDump, blame, stack_of, suspect
 
 ASK_EVERY_S = 0.25
 """Pause between two questions, seconds."""
@@ -23,14 +25,23 @@ ASK_EVERY_S = 0.25
 class Watchdog:
     """Watches the loop of the thread that makes it.
 
-    :param modules: plugin names by module prefix, to tell whose frame is on the stack.
+    :param places: plugin names by the file or folder of their code; may grow meanwhile.
     :param blocked_ms: silence after which the loop counts as blocked, milliseconds.
     :param report: called from the watching thread with (plugin or empty, one line), once per
         blockage, and with ("", "") once the loop answers again.
+    :param dump: closed by `stop`.
     """
 
-    def __init__(self, modules: Mapping[str, str], *, blocked_ms: int, report: Callable[[str, str], None]) -> None:
-        self._modules = modules
+    def __init__(
+        self,
+        places: dict[str, str],
+        *,
+        blocked_ms: int,
+        report: Callable[[str, str], None],
+        dump: StackDump | None = None,
+    ) -> None:
+        self._places = places
+        self._dump = dump
         self._limit_s = blocked_ms / 1000
         self._report = report
         self._token = trio.lowlevel.current_trio_token()
@@ -48,43 +59,32 @@ class Watchdog:
         self._stopped.set()
         self._answered.set()
         self._thread.join()
+        if self._dump is not None:
+            self._dump.close()
 
     def _watch(self) -> None:
-        while not self._stopped.wait(ASK_EVERY_S):
+        while True:
+            alive_at = time.monotonic()
+            if self._dump is not None:
+                self._dump.arm(ASK_EVERY_S + self._limit_s, self._places.copy())
+            if self._stopped.wait(ASK_EVERY_S):
+                return
             self._answered.clear()
             if self._stopped.is_set():
                 return  # `stop` set both events before the clear: nobody will answer, and it waits for this thread
-            asked = time.monotonic()
             try:
                 self._token.run_sync_soon(self._answered.set, idempotent=True)
             except trio.RunFinishedError:
                 return
-            if self._answered.wait(self._limit_s):
-                continue
-            frame = sys._current_frames().get(self._loop_thread)
-            plugin, place = blame(frame, self._modules)
-            who = plugin or "code outside any plugin"
-            blocked_ms = round((time.monotonic() - asked) * 1000)
-            self._report(plugin, f"the event loop has been blocked for {blocked_ms} ms by {who} in {place}")
-            self._answered.wait()
-            if not self._stopped.is_set():
-                self._report("", "")
-
-
-def blame(frame: FrameType | None, modules: Mapping[str, str]) -> tuple[str, str]:
-    """Return (plugin, place) of the outermost frame that belongs to a plugin, else ("", innermost place).
-
-    The outermost one, because a plugin that calls a slow library is the one to ask.
-    """
-    plugin, place = "", "" if frame is None else _place(frame)
-    while frame is not None:
-        module = str(frame.f_globals.get("__name__", ""))
-        for prefix, name in modules.items():
-            if module == prefix or module.startswith(f"{prefix}."):
-                plugin, place = name, _place(frame)
-        frame = frame.f_back
-    return plugin, place
-
-
-def _place(frame: FrameType) -> str:
-    return f"{frame.f_code.co_name} ({frame.f_code.co_filename}:{frame.f_lineno})"
+            answered = self._answered.wait(self._limit_s)
+            stacks = [] if self._dump is None else self._dump.stacks()
+            if not answered and not stacks:
+                stacks = [stack_of(sys._current_frames().get(self._loop_thread))]
+            if stack := suspect(stacks, self._places):
+                plugin, place = blame(stack, self._places)
+                who = plugin or "code outside any plugin"
+                blocked_ms = round((time.monotonic() - alive_at) * 1000)
+                self._report(plugin, f"the event loop has been blocked for {blocked_ms} ms by {who} in {place}")
+                self._answered.wait()
+                if not self._stopped.is_set():
+                    self._report("", "")

@@ -45,10 +45,10 @@ class Config:
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
-                raise SettingsError("BAD_SETTING", f"{name} is {value!r}", f"an integer from {low} to {high}")
+                raise SettingsError("BAD_SETTING", f"{name} is {_shown(value)}", f"an integer from {low} to {high}")
         for name in ("wallet_id", "node_url", "ca_file"):
             if not isinstance(getattr(self, name), str):
-                raise SettingsError("BAD_SETTING", f"{name} is {getattr(self, name)!r}", "a text")
+                raise SettingsError("BAD_SETTING", f"{name} is {_shown(getattr(self, name))}", "a text")
 
     @property
     def owner(self) -> bytes:
@@ -97,6 +97,13 @@ def read_config(path: Path | None, overrides: Mapping[str, Any]) -> Config:
         ) from None
 
 
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:200]
+    except (ValueError, RecursionError):  # Python spells no integer of thousands of digits, and no endless nesting
+        return f"a {type(value).__name__} beyond all measure"
+
+
 def _parse(path: Path) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
@@ -107,5 +114,5 @@ def _parse(path: Path) -> dict[str, Any]:
             return tomllib.loads(stream.read(CONFIG_BYTES_MAX).decode())
     except OSError as error:
         raise SettingsError("FILE_MISSING", f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # bad TOML, bad UTF-8, an integer or nesting beyond all measure
         raise SettingsError("BAD_SETTING", f"{path}: {error}", "valid TOML, see https://toml.io") from error

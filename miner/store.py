@@ -79,9 +79,11 @@ class Store:
 
     def _lock_directory(self) -> None:
         try:
-            make_directory(self.directory / "queue")
+            make_directory(self.directory)
+            (self.directory / "queue").mkdir(mode=0o700, exist_ok=True)
             # A miner that was killed may have left what is read below to the page cache alone.
             sync_directory(self.directory)
+            sync_directory(self.directory / "queue")
             self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._take_lock()
         except BlockingIOError:

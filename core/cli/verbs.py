@@ -128,8 +128,9 @@ def read_verbs(path: Path) -> Iterator[VerbEntry]:
         if not _NAME.fullmatch(name):
             raise SettingsError("BAD_SETTING", f"{path}: a verb is named {shown(name)}", "letters, digits and hyphens")
         examples = row.get("examples", []) if isinstance(row, dict) else None
-        texts = [row.get("import"), row.get("help"), *examples] if isinstance(examples, list) else [None]
-        if not all(isinstance(text, str) for text in texts):
+        if not isinstance(examples, list) or not all(
+            isinstance(text, str) for text in (row.get("import"), row.get("help"), *examples)
+        ):
             expected = "import and help, texts; examples, a list of texts"
             raise SettingsError("BAD_SETTING", f"{path}: [verbs.{name}] lacks import or help", expected)
         group = row.get("group", "other")

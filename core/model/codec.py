@@ -22,6 +22,7 @@ Encodable: TypeAlias = "int | bytes | str | Sequence[Encodable] | Mapping[int, E
 """What `encode` takes; sequences must be lists or tuples, mappings must be dicts."""
 
 _UINT, _BYTES, _TEXT, _ARRAY, _MAP = 0, 2, 3, 4, 5  # major types, RFC 8949 section 3.1
+_SHORT = 24  # an argument below this stands in the head's own byte
 
 
 def encode(value: Encodable, *, depth_max: int = CBOR_DEPTH_MAX) -> bytes:
@@ -111,7 +112,20 @@ def decode(data: bytes, *, bytes_max: int = ENVELOPE_BYTES_MAX, depth_max: int =
     return value
 
 
+def peek_uint(data: bytes, at: int) -> int:
+    """Return the unsigned integer that begins at `at`, inside bytes already known to be canonical."""
+    return _read_head(data, at)[1]
+
+
 def _read(data: bytes, at: int, depth_left: int) -> tuple[Value, int]:
+    # Most items are small numbers and strings: their one-byte heads are read here, all others in `_read_head`.
+    head = data[at] if at < len(data) else 0xFF
+    if head < _SHORT:
+        return head, at + 1
+    if _BYTES << 5 <= head < _BYTES << 5 | _SHORT:
+        end = at + 1 + (head & 31)
+        if end <= len(data):
+            return data[at + 1 : end], end
     major, argument, begin = _read_head(data, at)
     if major == _UINT:
         return argument, begin
@@ -140,7 +154,10 @@ def _read(data: bytes, at: int, depth_left: int) -> tuple[Value, int]:
     entries: dict[int, Value] = {}
     last = -1
     for _ in range(argument):
-        key_major, key, begin = _read_head(data, at)
+        if at < len(data) and data[at] < _SHORT:
+            key_major, key, begin = _UINT, data[at], at + 1
+        else:
+            key_major, key, begin = _read_head(data, at)
         if key_major != _UINT:
             raise CodecError("a map key is not an unsigned integer", at, "unsigned integer keys")
         if key <= last:
@@ -191,6 +208,8 @@ def expect_map(value: Value, keys: Sequence[int], what: str, *, optional: Sequen
     """Return a decoded value as a map with exactly `keys`, plus any of `optional`."""
     if not isinstance(value, dict):
         raise _bad(what, value, "a map")
+    if [*value] == [*keys]:
+        return value
     for key in keys:
         if key not in value:
             raise Rejection("BAD_SHAPE", f"{what} lacks key {key}", f"keys {_spell(keys)}")

@@ -7,7 +7,7 @@ import pytest
 
 from metanode.core import manifests
 from metanode.core.manifests import manifest_from_mapping, read_manifest, read_single_file
-from metanode.core.model.errors import MetanodeError, PluginError
+from metanode.core.model.errors import MetanodeError, PluginError, SettingsError
 
 GOOD: dict[str, Any] = {"name": "api.hello", "role": "api", "import": "hello", "summary": "says hello"}
 
@@ -104,3 +104,47 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     for read in (manifests.read_manifest, manifests.read_single_file):
         with pytest.raises(MetanodeError, match="cannot be read"):
             read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"type": []}, "is not a setting"),
+        ({"type": "int", "choices": 5}, "is not a setting"),
+        ({"type": "text", "choices": [1]}, "is not a setting"),
+        ({"type": "int", "default": 3, "min": "x"}, "is not a setting"),
+        ({"type": "int", "default": 3, "max": 1 << 40_000}, "is not a setting"),
+        ({"type": "int", "default": 3, "max": True}, "is not a setting"),
+        ({"type": "int", "help": 3}, "is not a setting"),
+        ({"type": "int", "default": 1 << 40_000}, "default = a int beyond all measure"),
+    ],
+)
+def test_a_setting_of_any_shape_is_refused_in_one_line(row: dict[str, Any], message: str) -> None:
+    """A manifest is a stranger's file: whatever stands in it costs that plugin and nothing else."""
+    with pytest.raises(PluginError, match=message) as caught:
+        manifest_from_mapping({**GOOD, "settings": {"a": row}}, source="here.toml")
+    assert caught.value.line().isprintable()
+
+
+def test_a_setting_is_named_like_one() -> None:
+    """A key with a line break would break the one line that every refusal is."""
+    with pytest.raises(PluginError, match="a setting is named") as caught:
+        manifest_from_mapping({**GOOD, "settings": {"a\nb": {"type": "int"}}}, source="here.toml")
+    assert caught.value.line().isprintable()
+
+
+@pytest.mark.parametrize("text", ["a = " + "9" * 5000, "a = " + "[" * 50_000])
+def test_numbers_and_nesting_that_python_cannot_read_are_refused(text: str) -> None:
+    """Python gives up on integers of more than 4,300 digits and on deep nesting with errors of its own."""
+    with pytest.raises(SettingsError, match="here.toml"):
+        manifests.parse_toml(text.encode(), "here.toml")
+
+
+def test_any_value_is_shown_in_one_bounded_line() -> None:
+    """Also what Python itself cannot spell."""
+    nested: dict[str, Any] = {}
+    for _ in range(5_000):
+        nested = {"a": nested}
+    for value in (1 << 40_000, [1 << 40_000], nested, "a\nb", "x" * 10_000, 1.5):
+        assert manifests.shown(value).isprintable()
+        assert len(manifests.shown(value)) <= manifests.SHOWN_CHARS_MAX

@@ -151,3 +151,20 @@ def test_a_plugin_that_is_not_installed_is_named_with_the_nearest() -> None:
     assert not_installed("api.htp", known, "f").expected == "did you mean 'http'?"
     assert not_installed("api.zzz", known, "f").expected == "one of http"
     assert not_installed("storage.zzz", known, "f").expected == "one of none installed"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"node": {"blocked_ms": 1 << 40_000}, "roles": ROLES},
+        {"roles": {**ROLES, "storage": 1 << 40_000}},
+        {"roles": ROLES, "plugins": {"api": {"a\nb": 1 << 40_000}}},
+        {"roles": ROLES, "a\nb": {}},
+    ],
+)
+def test_values_that_cannot_be_spelled_are_refused_in_one_line(table: dict[str, Any]) -> None:
+    """Hexadecimal TOML integers may have any length, and quoted keys hold anything."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_mapping(table)
+    assert caught.value.line().isprintable()
+    assert len(caught.value.line()) < 1_000

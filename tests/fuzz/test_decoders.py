@@ -13,7 +13,7 @@ from fuzzkit.targets import TARGETS, Target
 
 from metanode.core.crypto import install
 
-STEPS = 1_000
+STEPS = 2_500
 SEED = 20_251_120
 
 

@@ -32,6 +32,9 @@ def test_without_a_file_the_defaults_stand(tmp_path: Path) -> None:
         ("backoff_base = 'two'", "an integer from 2 to 10"),
         ("node_url = 5", "a text"),
         ("= =", "valid TOML"),
+        ("retry_attempts = " + "9" * 5000, "valid TOML"),
+        ("retry_attempts = 0x" + "f" * 5000, "an integer from 1 to 20"),
+        ("node_url = " + "[" * 5000, "valid TOML"),
     ],
 )
 def test_a_setting_that_cannot_work_names_the_file_and_what_is_allowed(tmp_path: Path, text: str, words: str) -> None:

@@ -2,7 +2,8 @@
 
 Written from docs/wire_format.md and the standards that page cites (RFC 8949, 8032, 9381, 9162, BIP-350, the BLAKE3
 paper). It shares no code with metanode and needs only the standard library and the two data files that the page names,
-so that a vector which agrees with both implementations means that the page says enough. It is slow and not constant-time: for checking, never for keys.
+so that a vector which agrees with both implementations means that the page says enough. It is slow and
+not constant-time: for checking, never for keys.
 
     python verify_vectors.py [directory or vector file ...]        default: the vectors directory beside this one
                                                                    and core/model/data/ed25519_edge.json
@@ -18,8 +19,8 @@ import sys
 from pathlib import Path
 
 U64, U32 = 2**64, 2**32
-ERRORS = {"BAD_SHAPE": 101, "NOT_CANONICAL": 100, "BAD_VERSION": 153, "INVALID_SIGNATURE": 150, "INSUFFICIENT_FUNDS": 162,
-          "SELF_TRANSFER": 201, "SEAL_UNKNOWN": 250, "SEAL_EXPIRED": 251, "SEAL_TAKEN": 252,
+ERRORS = {"NOT_CANONICAL": 100, "BAD_SHAPE": 101, "INVALID_SIGNATURE": 150, "BAD_VERSION": 153,
+          "INSUFFICIENT_FUNDS": 162, "SELF_TRANSFER": 201, "SEAL_UNKNOWN": 250, "SEAL_EXPIRED": 251, "SEAL_TAKEN": 252,
           "HARDWARE_ALREADY_BOUND": 253, "MACHINE_KNOWN": 254, "CHALLENGE_UNKNOWN": 256, "CHALLENGE_LATE": 257,
           "PROBE_MISMATCH": 260}
 ROOT_DIRECTORY = Path(__file__).resolve().parents[2]
@@ -240,7 +241,7 @@ def probe_results(value):
 
 
 def fields(value, shapes, optional=None, first=()):
-    """The fields of a map by name; shapes is {key: (name, shape)}, first the keys whose refusals have their own codes."""
+    """The fields of a map by name; shapes is {key: (name, shape)}, first holds keys with codes of their own."""
     need(isinstance(value, dict) and set(shapes) - {optional} <= set(value) <= set(shapes))
     checked = {key: shapes[key][1](value[key]) for key in (*first, *shapes) if key in value}
     return {shapes[key][0]: checked[key] for key in shapes if key in value}
@@ -660,7 +661,7 @@ def row(*shapes):
 def rows(shape, at_most, twice=False):
     def whole(value):
         items = [shape(item) for item in array(value, at_most=at_most)]
-        need(all(a < b or (twice and a == b) for a, b in zip(items, items[1:])))
+        need(all(a < b or (twice and a == b) for a, b in zip(items, items[1:], strict=False)))
         return items
     return whole
 
@@ -729,7 +730,8 @@ def classify_arm(maker, part, board_model):
     if maker == "0x69" and part >> 8 in (2, 4, 6):
         return "ARM", "XScale"
     arch = named(ARM_41, part, None) if maker == "0x41" else None
-    arch = arch or {("0x44", 0xA10): "StrongARM", ("0x44", 0xA11): "SA-1100", ("0x69", 0xB11): "SA-1100"}.get((maker, part))
+    strong = {("0x44", 0xA10): "StrongARM", ("0x44", 0xA11): "SA-1100", ("0x69", 0xB11): "SA-1100"}
+    arch = arch or strong.get((maker, part))
     return "ARM", arch or ("board" if board_model else "modern")
 
 
@@ -833,7 +835,8 @@ def decayed(base, days):
 
 ROOTS = numbered(*((name, exactly(32)) for name in ("tx", "receipts", "state")), first=1)
 HEADER = numbered(("version", version_1), ("chain_id", uint), ("height", between(1, U64 - 1, "BAD_HEADER")),
-                  ("time_ms", uint), ("proposer_index", uint), ("prev_hash", exactly(32)), ("roots", lambda v: fields(v, ROOTS)),
+                  ("time_ms", uint), ("proposer_index", uint), ("prev_hash", exactly(32)),
+                  ("roots", lambda v: fields(v, ROOTS)),
                   ("validator_set_hash", exactly(32)), ("next_validator_set_hash", exactly(32)),
                   ("params_hash", exactly(32)), ("vrf_proof", exactly(80)))
 
@@ -1036,7 +1039,7 @@ def read_genesis(text):
     return encode(genesis), params_bytes, set_bytes
 
 
-# --- 10, 12, 13, 20: the ledger ----------------------------------------------------------------------------------------
+# --- 10, 12, 13, 20: the ledger --------------------------------------------------------------------------------------
 
 ACCOUNT, MACHINE, MACHINE_KEY, TAG, COUNTERS, SET, PARAMS, GLOBALS, SEAL, SPONSOR = 1, 2, 3, 4, 5, 7, 8, 9, 11, 32
 CARRIED, TREASURY, FEES, SUPPLY, MACHINES, SETTLEMENT = (bytes([i]) for i in range(1, 7))
@@ -1636,8 +1639,8 @@ def check_vote(v):
         signature, vote = unhex(c["signature"]), read_vote(unhex(c["bytes"]))
         yield "vote", (encode(dict(enumerate([*parts, signature]))).hex(), [*vote.values()]), (
             c["bytes"], [*parts, signature])
-        digest = vote_digest(genesis_hash, *parts)
-        yield "vote's digest", (digest.hex(), verifies(members[0]["consensus_key"], digest, signature)), (c["digest"], True)
+        digest, key = vote_digest(genesis_hash, *parts), members[0]["consensus_key"]
+        yield "vote's digest", (digest.hex(), verifies(key, digest, signature)), (c["digest"], True)
     for c in v["malformed"]:
         read_one = {"vote": read_vote, "certificate": read_certificate}[c["object"]]
         yield c["name"], refusal(read_one, unhex(c["bytes"])), c["code"]
@@ -1717,7 +1720,8 @@ def check_too_large(v):
     readers = {
         "envelope": read_envelope, "body": lambda data: read_body(1, data), "header": read_header, "block": read_block,
         "receipt": read_receipt, "validator set": read_set, "vote": read_vote, "certificate": read_certificate,
-        "bundle": lambda data: verify_bundle(data, b"", b""), "genesis": lambda data: read_genesis(data.decode("ascii"))}
+        "bundle": lambda data: verify_bundle(data, b"", b""),
+        "genesis": lambda data: read_genesis(data.decode("ascii"))}
     for c in v["cases"]:
         data = b"".join(unhex(part) * times_ for part, times_ in c["parts"])
         yield c["name"], refusal(readers[c["object"]], data), c["code"] or "accepted"

@@ -188,7 +188,7 @@ def main() -> None:
             if verify(*fields) is not row["accept"]:
                 raise SystemExit(f"{name} disagrees: {row['name']}")
     document = {
-        "source": "the rule of docs/wire_format.md section 4, made by tests/vectors/make_ed25519_edge.py; libsodium agrees",
+        "source": "docs/wire_format.md section 4, made by tests/vectors/make_ed25519_edge.py; libsodium agrees",
         "note": "Signatures on which libraries differ; `accept` is this chain's verdict.",
         "cases": cases,
     }

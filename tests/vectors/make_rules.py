@@ -77,7 +77,7 @@ def signed(base: Inventory, *signs: tuple[int, str]) -> Inventory:
     return replace(base, signs=tuple(sorted(Sign(*sign) for sign in signs)))
 
 
-def board(base: Inventory, **names: str) -> Inventory:
+def board(base: Inventory, **names: Any) -> Inventory:
     """Return a machine whose firmware says this."""
     return replace(base, board=replace(base.board, **names))
 

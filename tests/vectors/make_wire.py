@@ -697,6 +697,7 @@ def make_bundle() -> None:
     odd_entry = StateItem(alice, odd_state.get(alice), odd_state.prove(alice))
     odd_roots = Roots(tx_root([odd_transfer.id]), receipts_root([odd_receipt]), odd_state.root)
     proof = four.header.vrf_proof
+    other_s = proof[:48] + bytes([proof[48] ^ 1]) + proof[49:]
     wrong_round = replace(four.certificate, round=1).encode()
     wide_round = codec.encode({**codec.read_map(four.certificate.encode(), range(5), "certificate"), 1: 2**32})
     invalid = [
@@ -728,7 +729,7 @@ def make_bundle() -> None:
         ("round of 33 bits", alone(certificate=wide_round), "BAD_SHAPE"),
         ("another round than was signed", alone(certificate=wrong_round), "BAD_CERTIFICATE"),
         ("certificate of 16,385 bytes", alone(certificate=bytes(16_385)), "BAD_SHAPE"),
-        ("version 2 and no genesis hash", codec.encode({**{k: v for k, v in fields.items() if k != 1}, 0: 2}), "BAD_SHAPE"),
+        ("version 2 and no genesis hash", codec.encode({0: 2, **{k: fields[k] for k in range(2, 6)}}), "BAD_SHAPE"),
         ("version 2, all else wrong", codec.encode({**dict.fromkeys(range(1, 6), 0), 0: 2}), "BAD_VERSION"),
         ("257 items", codec.encode({**fields, 5: [0] * 257}), "BAD_SHAPE"),
         ("certified for another set", four.certified(validator_set_hash=bytes(32)), "UNTRUSTED"),
@@ -736,7 +737,7 @@ def make_bundle() -> None:
         ("certified without a parent", four.certified(prev_hash=bytes(32)), "BAD_HEADER"),
         ("certified with a proof of nothing", four.certified(vrf_proof=bytes(80)), "BAD_VRF"),
         ("certified with another member's proof", four.certified(proposer_index=1), "BAD_VRF"),
-        ("certified with s changed", four.certified(vrf_proof=proof[:48] + bytes([proof[48] ^ 1]) + proof[49:]), "BAD_VRF"),
+        ("certified with s changed", four.certified(vrf_proof=other_s), "BAD_VRF"),
         ("proof and parent wrong", four.certified(vrf_proof=bytes(80), prev_hash=bytes(32)), "BAD_VRF"),
         ("receipt not CBOR", changed(replace(item, receipt=b"")), "NOT_CANONICAL"),
         ("envelope of no fields", changed(replace(item, envelope=codec.encode([b"\xa0", bytes(64)]))), "BAD_SHAPE"),
@@ -843,6 +844,7 @@ def make_signed_reply() -> None:
         return {"name": name, "headers": headers, "body": said, "known_node": known, "code": "BAD_REPLY"}
 
     flipped = bytes([signature[0] ^ 1]) + signature[1:]
+    elsewhere = ed25519.sign(node, reply_digest(FOUR.hash, body))
     invalid = [
         bad("another body", good, said=b'{"ok":true }'),
         bad("no headers", {}),
@@ -853,7 +855,7 @@ def make_signed_reply() -> None:
         bad("headers are no hex", {**good, "metanode-node": "x" * 64}),
         bad("another node's key", {**good, "metanode-node": key("other node")}),
         bad("another node than the known one", good, known=ed25519.public_key(other)),
-        bad("signed for another genesis", {**good, "metanode-signature": ed25519.sign(node, reply_digest(FOUR.hash, body))}),
+        bad("signed for another genesis", {**good, "metanode-signature": elsewhere}),
         bad("body signed without the digest", {**good, "metanode-signature": ed25519.sign(node, body)}),
     ]
     write(

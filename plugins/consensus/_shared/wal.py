@@ -1,10 +1,11 @@
 """The write-ahead log of a consensus engine: what was promised, on disk before it is said.
 
 One file in a directory of its own (a database beside it would sync the directory and hide a
-missing sync of ours).  Layout: the 8 bytes `MNWAL001`, then records of u32_be length, u32_be
-CRC-32 of the payload, payload.  One record is written and synced at a time, so a power cut can
-tear only the last one: a torn tail is cut off, damage with a whole record behind it is corruption
-and stops the start.
+missing sync of ours).  Layout: the 8 bytes `MNWAL002`, 8 random bytes (the salt), then records of
+u32_be length, u32_be CRC-32 of salt and payload, payload.  One record is written and synced at a
+time, so a power cut can tear only the last one: a torn tail is cut off, damage with a whole record
+behind it is corruption and stops the start.  Records hold what strangers sent: without the salt, a
+memo that looks like a record would turn a torn tail into corruption.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from pathlib import Path
 from metanode.core.model.errors import StorageError
 from metanode.platforms.durable import make_directory, sync_directory
 
-MAGIC = b"MNWAL001"
+MAGIC = b"MNWAL002"
+SALT_BYTES = 8
+START_BYTES = len(MAGIC) + SALT_BYTES
 HEAD_BYTES = 8
 RECORD_BYTES_MAX = 4 << 20
 """Largest record: a full block with room to spare."""
@@ -33,6 +36,7 @@ class WriteAheadLog:
         self._directory = directory
         self._fd = -1
         self._bytes = 0
+        self._salt = b""
 
     @property
     def path(self) -> Path:
@@ -47,17 +51,18 @@ class WriteAheadLog:
         """
         try:
             make_directory(self._directory)
-            if not self._path.exists():
+            # A process that was killed may have left the file's name, or records, to the page cache alone:
+            # nobody may act on a record that the next power cut takes back.
+            if self._path.exists():
+                sync_directory(self._directory)
+            else:
                 self._replace([])
             data = self._path.read_bytes()
             records, good = self._parse(data)
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
             if good < len(data):
                 os.ftruncate(self._fd, good)
-            # A process that was killed may have left records, or the file's name, to the page cache alone:
-            # nobody may act on a record that the next power cut takes back.
             os.fsync(self._fd)
-            sync_directory(self._directory)
             os.lseek(self._fd, good, os.SEEK_SET)
             self._bytes = good
         except OSError as error:
@@ -70,7 +75,7 @@ class WriteAheadLog:
         :raises StorageError: STORAGE_FULL.  The log is closed then, so that nothing is written behind
             the torn record; the next `open` cuts it off.
         """
-        frame = _frame(record)
+        frame = _frame(record, self._salt)
         try:
             _write_all(self._fd, frame)
             os.fsync(self._fd)
@@ -99,24 +104,28 @@ class WriteAheadLog:
 
     def _replace(self, records: Sequence[bytes]) -> None:
         temporary = self._path.with_suffix(".new")
+        salt = os.urandom(SALT_BYTES)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            _write_all(fd, MAGIC + b"".join(_frame(record) for record in records))
+            _write_all(fd, MAGIC + salt + b"".join(_frame(record, salt) for record in records))
             os.fsync(fd)
         finally:
             os.close(fd)
         os.replace(temporary, self._path)
+        self._salt = salt
         sync_directory(self._directory)
 
     def _parse(self, data: bytes) -> tuple[list[bytes], int]:
-        if data[: len(MAGIC)] != MAGIC:
+        if data[: len(MAGIC)] != MAGIC or len(data) < START_BYTES:
             raise StorageError("WAL_CORRUPT", f"{self._path} does not start as a consensus log")
         records: list[bytes] = []
-        position = len(MAGIC)
+        position = START_BYTES
+        self._salt = salt = data[len(MAGIC) : START_BYTES]
         while position < len(data):
-            record, end = _read(data, position)
+            record, end = _read(data, position, salt)
             if record is None:
-                if any(_read(data, start)[0] is not None for start in range(position + 1, len(data) - HEAD_BYTES)):
+                behind = range(position + 1, len(data) - HEAD_BYTES)
+                if any(_read(data, start, salt)[0] is not None for start in behind):
                     raise StorageError("WAL_CORRUPT", f"{self._path} is damaged at byte {position}, before its end")
                 break
             records.append(record)
@@ -127,18 +136,18 @@ class WriteAheadLog:
         return StorageError("STORAGE_FULL", f"{self._path}: {error.strerror or error}")
 
 
-def _frame(record: bytes) -> bytes:
+def _frame(record: bytes, salt: bytes) -> bytes:
     assert 0 < len(record) <= RECORD_BYTES_MAX, "a record is neither empty nor larger than a block"
-    return len(record).to_bytes(4, "big") + zlib.crc32(record).to_bytes(4, "big") + record
+    return len(record).to_bytes(4, "big") + zlib.crc32(salt + record).to_bytes(4, "big") + record
 
 
-def _read(data: bytes, position: int) -> tuple[bytes | None, int]:
+def _read(data: bytes, position: int, salt: bytes) -> tuple[bytes | None, int]:
     length = int.from_bytes(data[position : position + 4], "big")
     end = position + HEAD_BYTES + length
     if not 0 < length <= RECORD_BYTES_MAX or end > len(data):
         return None, position
     record = data[position + HEAD_BYTES : end]
-    if zlib.crc32(record) != int.from_bytes(data[position + 4 : position + HEAD_BYTES], "big"):
+    if zlib.crc32(record, zlib.crc32(salt)) != int.from_bytes(data[position + 4 : position + HEAD_BYTES], "big"):
         return None, position
     return record, end
 

@@ -33,6 +33,11 @@ class Account(Entry):
     """The nonce its next envelope must carry."""
     public_key: bytes = b""
 
+    @staticmethod
+    def balance_in(value: bytes) -> int:
+        """Return the balance of an encoded account without reading the rest."""
+        return codec.peek_uint(value, 1)  # behind the head of the array of three
+
 
 @dataclass(frozen=True)
 class Machine(Entry):

@@ -9,7 +9,7 @@ Source: protocol.md section 2, "Validity and failure".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from metanode.core.model import kinds
 from metanode.core.model.bodies import Attest, MachineCommit, MachineReveal, Transfer
@@ -18,11 +18,15 @@ from metanode.core.model.errors import InvalidBlock, MetanodeError, Rejection
 from metanode.core.model.receipt import OK, Receipt
 from metanode.core.roles import BlockFields, Dropped, Execution, Head
 from metanode.plugins.ledger.attested import attest, machines, settlement, transfer, validity, views
+from metanode.plugins.ledger.attested.entries import Account
 from metanode.plugins.ledger.attested.rules import Events, Journal, Place, Rules, Slip, place_of
 from metanode.plugins.ledger.attested.state import LedgerState
 from metanode.plugins.ledger.attested.supply import check_supply
 from metanode.plugins.ledger.attested.tables import Global
 from metanode.plugins.ledger.attested.verdicts import Verdicts
+
+_Signed = dict[tuple[bytes, bytes], bool]
+"""Verdicts of a block's signatures, by envelope id and public key."""
 
 
 class NotYet(Rejection):
@@ -81,14 +85,14 @@ def execute(
 
     params = rules.params
     space = _Space(params.block_bytes_max, params.block_envelopes_max, params.attests_per_block_max)
-    _verify_signatures(verdicts, state, envelopes)
+    signed = _verify_signatures(verdicts, state, envelopes)
     included: list[Envelope] = []
     dropped: list[Dropped] = []
     receipts: list[Receipt] = []
     for position, envelope in enumerate(envelopes):
         try:
             space.check(envelope)
-            receipt = _run(state, verdicts, place, journal, envelope, len(included))
+            receipt = _run(state, verdicts, signed, place, journal, envelope, len(included))
         except NotYet as error:
             if not assemble:
                 raise _invalid(position, envelope, error) from error
@@ -122,7 +126,7 @@ def _invalid(position: int, envelope: Envelope, error: MetanodeError) -> Invalid
     return InvalidBlock(error.code, f"envelope {position} ({envelope.id.hex()}): {error.message}", error.expected)
 
 
-def _verify_signatures(verdicts: Verdicts, state: LedgerState, envelopes: Sequence[Envelope]) -> None:
+def _verify_signatures(verdicts: Verdicts, state: LedgerState, envelopes: Sequence[Envelope]) -> _Signed:
     """Verify the whole block in one batch, with the key that each account has or shows first in this block."""
     shown: dict[bytes, bytes] = {}
     pairs: list[tuple[Envelope, bytes]] = []
@@ -132,11 +136,18 @@ def _verify_signatures(verdicts: Verdicts, state: LedgerState, envelopes: Sequen
         key = state.account(envelope.sender).public_key or shown.get(envelope.sender)
         if key:
             pairs.append((envelope, key))
-    verdicts.verify(pairs)
+    valid = verdicts.verify(pairs)
+    return {(envelope.id, key): verdict for (envelope, key), verdict in zip(pairs, valid, strict=True)}
 
 
 def _run(
-    state: LedgerState, verdicts: Verdicts, place: Place, journal: Journal, envelope: Envelope, position: int
+    state: LedgerState,
+    verdicts: Verdicts,
+    signed: _Signed,
+    place: Place,
+    journal: Journal,
+    envelope: Envelope,
+    position: int,
 ) -> Receipt:
     """Apply one envelope and return its receipt.
 
@@ -148,7 +159,7 @@ def _run(
     slip = Slip(envelope.id, envelope.sender, envelope.fee, position, place, journal)
     if isinstance(body, Attest):
         attest.machine_of(state, envelope.sender)
-        _check_signature(verdicts, envelope, validity.key_of(account, envelope))
+        _check_signature(verdicts, signed, envelope, validity.key_of(account, envelope))
         return Receipt(envelope.id, OK, 0, attest.apply(state, verdicts, slip, body))
 
     if validity.is_waiting(account, envelope):
@@ -160,10 +171,9 @@ def _run(
         # Above the cap it is dropped, not kept waiting: a commit that waits for the next epoch would
         # hold up every later nonce of its sponsor.
         machines.check_cap(place, state, envelope.sender)
-    _check_signature(verdicts, envelope, key)
+    _check_signature(verdicts, signed, envelope, key)
 
-    charged = replace(account, balance=account.balance - envelope.fee, nonce=account.nonce + 1, public_key=key)
-    state.put_account(envelope.sender, charged)
+    state.put_account(envelope.sender, Account(account.balance - envelope.fee, account.nonce + 1, key))
     state.put_number(Global.FEES, state.number(Global.FEES) + envelope.fee)
     try:
         events = _apply(state, verdicts, slip, body)
@@ -174,8 +184,11 @@ def _run(
     return Receipt(envelope.id, OK, envelope.fee, events)
 
 
-def _check_signature(verdicts: Verdicts, envelope: Envelope, key: bytes) -> None:
-    if verdicts.verify([(envelope, key)]) != [True]:
+def _check_signature(verdicts: Verdicts, signed: _Signed, envelope: Envelope, key: bytes) -> None:
+    verdict = signed.get((envelope.id, key))
+    if verdict is None:  # the key became its account's within this block
+        (verdict,) = verdicts.verify([(envelope, key)])
+    if not verdict:
         raise Rejection("INVALID_SIGNATURE", "the signature does not verify under the account's key")
 
 

@@ -15,7 +15,7 @@ _ACCOUNT = bytes((Table.ACCOUNT,))
 
 def supply_parts(base: StateMap) -> dict[str, int]:
     """Return the supply and what it consists of, micro-units, read from the whole state."""
-    accounts = sum(Account.decode(value).balance for _, value in base.items_with_prefix(_ACCOUNT))
+    accounts = sum(Account.balance_in(value) for _, value in base.items_with_prefix(_ACCOUNT))
     return {"supply": LedgerState(base).number(Global.SUPPLY), "accounts": accounts, **_other_parts(base)}
 
 
@@ -51,4 +51,4 @@ def _other_parts(base: StateMap) -> dict[str, int]:
 
 
 def _balance(value: bytes | None) -> int:
-    return 0 if value is None else Account.decode(value).balance
+    return 0 if value is None else Account.balance_in(value)

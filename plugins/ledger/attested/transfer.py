@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from metanode.core.model.accounts import to_bech32m
 from metanode.core.model.amounts import format_amount
 from metanode.core.model.bodies import Transfer
 from metanode.core.model.errors import Rejection
 from metanode.core.model.receipt import OK, EventNumber
+from metanode.plugins.ledger.attested.entries import Account
 from metanode.plugins.ledger.attested.rules import Events, Slip
 from metanode.plugins.ledger.attested.state import LedgerState
 
@@ -32,8 +31,8 @@ def check(state: LedgerState, sender: bytes, body: Transfer) -> None:
 def apply(state: LedgerState, slip: Slip, body: Transfer) -> Events:
     """Apply a transfer; raises as `check`, having changed nothing."""
     check(state, slip.sender, body)
-    account = state.account(slip.sender)
-    state.put_account(slip.sender, replace(account, balance=account.balance - body.amount))
+    before = state.account(slip.sender)
+    state.put_account(slip.sender, Account(before.balance - body.amount, before.nonce, before.public_key))
     state.credit(body.to, body.amount)
     record(slip, body, OK)
     slip.journal.event(

@@ -8,6 +8,8 @@ nothing is saved that the pool then refuses.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import trio
 
@@ -17,8 +19,8 @@ from metanode.core.model.envelope import Envelope, decode_envelope
 from metanode.core.model.errors import MetanodeError, Rejection, StorageError
 from metanode.core.model.hashing import H_many
 from metanode.core.roles import Admission, Head
-from metanode.plugins.mempool.fifo.checks import BATCH_ENVELOPES_MAX, CheckQueue
 from metanode.plugins.mempool.fifo.entry import Entry, Gone
+from metanode.plugins.mempool.fifo.groups import GROUP_ENVELOPES_MAX, Batch, Groups
 from metanode.plugins.mempool.fifo.pool import Pool
 from metanode.plugins.mempool.fifo.sources import SourceLimiter
 
@@ -27,6 +29,20 @@ SWEEP_S = 10.0
 
 PASSING = frozenset({"INSUFFICIENT_FUNDS", "KIND_CAP", "SPONSOR_CAP"})
 """Refusals that a later block may lift: no reason to forget, at a restart, what was acknowledged."""
+
+
+_Verdict = Entry | MetanodeError | None
+"""What a check found: the envelope waits already, why it is refused, or nothing against it."""
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A group with its places, not yet saved."""
+
+    outcomes: list[tuple[Entry, bool] | Admission]
+    """In the order of the group: an entry and whether it waited before, or a refusal."""
+    left: list[Entry]
+    """What had to leave for it."""
 
 
 class FifoMempool:
@@ -38,7 +54,7 @@ class FifoMempool:
         self._pool = Pool(entries_max=settings["entries_max"], bytes_max=settings["bytes_max_mib"] << 20)
         self._ttl_s: int = settings["ttl_s"]
         self._sources = SourceLimiter(settings["requests_per_minute"], exempt=settings["exempt_sources"])
-        self._checks = CheckQueue(lambda: context.roles.ledger, context.workers)
+        self._groups = Groups(self._check, self._place_group, self._save_group)
         self._head: Head | None = None
         self._to_drop: list[bytes] = []
         self._drops_wait = trio.Event()
@@ -67,22 +83,21 @@ class FifoMempool:
         """Take up again what was acknowledged before a restart and can still be included."""
         self._head = head
         saved = await self._context.roles.storage.load_pending()
-        for start in range(0, len(saved), BATCH_ENVELOPES_MAX):
-            await self._recover_batch(saved[start : start + BATCH_ENVELOPES_MAX])
+        for start in range(0, len(saved), GROUP_ENVELOPES_MAX):
+            await self._recover_batch(saved[start : start + GROUP_ENVELOPES_MAX])
         self._changed()
         if saved:
             self._context.log.info("recovered %d of %d pending envelopes", self._pool.stats()["entries"], len(saved))
 
     async def submit(self, raw: Sequence[bytes], *, source: str) -> list[Admission]:
         """Decode, check, place and save; answer in order."""
-        await trio.lowlevel.checkpoint()
         refusal = self._refuse_request(source, len(raw))
         answers: list[Admission] = []
         if refusal is not None:
             answers = [Admission(None, refusal) for _ in raw]
         else:
-            for start in range(0, len(raw), BATCH_ENVELOPES_MAX):
-                answers += await self._submit_batch(raw[start : start + BATCH_ENVELOPES_MAX])
+            for start in range(0, len(raw), GROUP_ENVELOPES_MAX):
+                answers += await self._submit_batch(raw[start : start + GROUP_ENVELOPES_MAX])
         for answer in answers:
             if answer.error is not None:
                 self._count(answer.error)
@@ -135,44 +150,55 @@ class FifoMempool:
         return self._pool.stats()
 
     async def _submit_batch(self, batch: Sequence[bytes]) -> list[Admission]:
-        answers: dict[int, Admission] = {}
-        envelopes: dict[int, Envelope] = {}
-        for index, raw in enumerate(batch):
+        answers: list[Admission | None] = []
+        envelopes: list[Envelope] = []
+        for raw in batch:
             try:
-                envelopes[index] = decode_envelope(raw)
+                envelopes.append(decode_envelope(raw))
+                answers.append(None)
             except MetanodeError as error:
-                answers[index] = Admission(None, error)
-        waiting = {index: self._pool.get(envelope.id) for index, envelope in envelopes.items()}
-        fresh = [index for index, entry in waiting.items() if entry is None]
-        errors = await self._check([envelopes[index] for index in fresh])
+                answers.append(Admission(None, error))
+        admitted = iter(await self._groups.admit(envelopes) if envelopes else ())
+        return [next(admitted) if answer is None else answer for answer in answers]
 
-        # From here to the save nothing awaits: every place is given on one head.
-        placed: dict[int, tuple[Entry, bool]] = {}
-        left: list[Entry] = []
-        for index, entry in waiting.items():
-            if entry is not None:
-                placed[index] = entry, True
-        for index, reason in zip(fresh, errors, strict=True):
-            envelope = envelopes[index]
-            twin = self._pool.get(envelope.id)
+    async def _check(self, envelopes: Batch) -> list[_Verdict]:
+        """Check what does not wait already, on top of the head of this moment."""
+        verdicts: list[_Verdict] = [self._pool.get(envelope.id) for envelope in envelopes]
+        fresh = [place for place, waiting in enumerate(verdicts) if waiting is None]
+        errors = await self._ledger_check([envelopes[place] for place in fresh])
+        for place, error in zip(fresh, errors, strict=True):
+            verdicts[place] = error
+        return verdicts
+
+    async def _ledger_check(self, envelopes: Batch) -> list[MetanodeError | None]:
+        check = partial(self._context.roles.ledger.check, self._current_head(), envelopes)
+        return await self._context.workers.run(check) if envelopes else []
+
+    def _place_group(self, envelopes: Batch, verdicts: list[_Verdict]) -> _Placed:
+        """Give every place on one head: nothing here awaits."""
+        placed = _Placed([], [])
+        for envelope, verdict in zip(envelopes, verdicts, strict=True):
+            known = verdict if isinstance(verdict, Entry) else self._pool.get(envelope.id)
             try:
-                if reason is not None:
-                    raise reason
-                placed[index] = (twin, True) if twin is not None else (self._place(envelope, left), False)
+                if isinstance(verdict, MetanodeError):
+                    raise verdict
+                entry = known or self._place(envelope, placed.left)
+                placed.outcomes.append((entry, known is not None))
             except MetanodeError as refusal:
-                answers[index] = Admission(envelope.id, refusal)
+                placed.outcomes.append(Admission(envelope.id, refusal))
+        return placed
 
-        unsaved = {entry.envelope.id: entry for entry, _ in placed.values() if not entry.durable and entry.gone is None}
+    async def _save_group(self, placed: _Placed) -> list[Admission]:
+        entries = [outcome[0] for outcome in placed.outcomes if not isinstance(outcome, Admission)]
+        unsaved = {entry.envelope.id: entry for entry in entries if not entry.durable and entry.gone is None}
         failure = await self._save(list(unsaved.values()))
         if failure is None:
-            self._discard(left)
-        for index, (entry, known) in placed.items():
-            answers[index] = self._outcome(entry, known, failure)
+            self._discard(placed.left)
         self._changed()
-        return [answers[index] for index in range(len(batch))]
-
-    async def _check(self, envelopes: Sequence[Envelope]) -> list[MetanodeError | None]:
-        return await self._checks.check(self._current_head, envelopes) if envelopes else []
+        return [
+            outcome if isinstance(outcome, Admission) else self._outcome(*outcome, failure)
+            for outcome in placed.outcomes
+        ]
 
     def _place(self, envelope: Envelope, left: list[Entry]) -> Entry:
         """Give an envelope its place; add to `left` those that had to leave for it."""
@@ -236,7 +262,7 @@ class FifoMempool:
                 self._context.log.warning("pending envelope %s is unreadable: %s", saved_id.hex(), error.line())
                 lost.append(saved_id)
         left: list[Entry] = []
-        for envelope, reason in zip(envelopes, await self._check(envelopes), strict=True):
+        for envelope, reason in zip(envelopes, await self._ledger_check(envelopes), strict=True):
             try:
                 if reason is not None and reason.code not in PASSING:
                     raise reason
@@ -250,7 +276,7 @@ class FifoMempool:
     def _refuse_request(self, source: str, envelopes: int) -> MetanodeError | None:
         if self._head is None:
             return Rejection("NOT_READY", "the pool is not recovered yet")
-        requests = max(1, -(-envelopes // BATCH_ENVELOPES_MAX))
+        requests = max(1, -(-envelopes // GROUP_ENVELOPES_MAX))
         return self._sources.refusal(source, self._now_s(), requests)
 
     def _base(self, sender: bytes) -> int:

@@ -316,3 +316,24 @@ def test_a_broken_verbs_file_costs_only_its_own_verbs(tmp_path: Path, monkeypatc
     assert "x" not in found
     with pytest.raises(SettingsError, match=r"\[verbs.x\] lacks import or help"):
         list(read_verbs(package / "broken.toml"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "verbs = 1",
+        "verbs.x = 1",
+        "[verbs.x]\nimport = 1\nhelp = 'h'",
+        "[verbs.x]\nimport = 'a:B'\nhelp = 'h'\nexamples = 5",
+        "[verbs.x]\nimport = 'a:B'\nhelp = 'h'\nexamples = [5]",
+        "[verbs.'a\tb']\nimport = 'a:B'\nhelp = 'h'",
+        "a = " + "9" * 5000,
+    ],
+)
+def test_a_verbs_file_of_any_shape_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    """TOML of another shape must not end `metanode --help` with a traceback."""
+    path = tmp_path / "verbs.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        list(read_verbs(path))
+    assert caught.value.line().isprintable()

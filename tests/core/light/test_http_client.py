@@ -79,7 +79,8 @@ def test_a_refusal_keeps_the_nodes_own_code_and_words() -> None:
         b"SSH-2.0-OpenSSH\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        "HTTP/1.1 ²00 OK\r\n\r\n".encode("latin-1"),
+        "HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\n".encode("latin-1"),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * http_client.HEAD_BYTES_MAX + b"\r\n" * 2,
     ],
@@ -89,6 +90,59 @@ def test_a_malformed_reply_is_one_clear_error(reply: bytes) -> None:
     with answering(reply) as (url, _), pytest.raises(MetanodeError) as caught:
         HttpClient(url).get("/").json()
     assert caught.value.code == "BAD_REPLY"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+    ],
+)
+def test_a_reply_cut_short_is_a_node_that_went_away(reply: bytes) -> None:
+    """What a killed node leaves behind must not end a miner: it waits, as for a closed port."""
+    with answering(reply) as (url, _), pytest.raises(MetanodeError) as caught:
+        HttpClient(url).get("/")
+    assert caught.value.code == "UNREACHABLE"
+
+
+@pytest.mark.parametrize("status", http_client.GATEWAY_STATUSES)
+def test_a_gateway_without_its_node_is_unreachable(status: int) -> None:
+    """A proxy's own page is not the node's word; a node's own refusal with that status is."""
+    page = b"HTTP/1.1 %d x\r\nContent-Type: text/html\r\n\r\n<h1>Bad Gateway</h1>" % status
+    with answering(page) as (url, _), pytest.raises(MetanodeError) as caught:
+        HttpClient(url).get("/").require()
+    assert caught.value.code == "UNREACHABLE"
+    own = b'HTTP/1.1 %d x\r\nContent-Type: application/json\r\n\r\n{"code":"POOL_FULL","message":"full"}' % status
+    with answering(own) as (url, _), pytest.raises(MetanodeError) as caught:
+        HttpClient(url).get("/").require()
+    assert caught.value.code == "POOL_FULL"
+
+
+def test_a_nodes_words_stay_one_printable_line() -> None:
+    """Nothing a stranger sends may move the cursor of a terminal, or fake a second line."""
+    body = b'{"code":"BAD_HEX","message":"a\\u001b[2Jb\\nc","expected":"%s"}' % (b"x" * 5000)
+    with answering(b"HTTP/1.1 400 x\r\n\r\n", body) as (url, _), pytest.raises(MetanodeError) as caught:
+        HttpClient(url).get("/").require()
+    assert caught.value.message == "a?[2Jb?c"
+    assert len(caught.value.expected) == http_client.WORDS_CHARS_MAX
+
+
+@pytest.mark.parametrize("body", [b"[]", b'{"code":5}', b'{"code":["BAD_HEX"]}', b'{"code":"NO_SUCH_CODE"}'])
+def test_a_refusal_without_a_known_code_is_a_bad_reply(body: bytes) -> None:
+    """Whatever it is, it is not a node of ours."""
+    with answering(b"HTTP/1.1 400 x\r\n\r\n", body) as (url, _), pytest.raises(MetanodeError) as caught:
+        HttpClient(url).get("/").require()
+    assert caught.value.code == "BAD_REPLY"
+
+
+def test_a_certificate_authority_that_cannot_be_read_is_named() -> None:
+    """Told before anything is sent; a node that is away is another matter."""
+    with pytest.raises(MetanodeError, match=r"no-such\.pem") as caught:
+        HttpClient("https://127.0.0.1:1", ca_file="no-such.pem").get("/")
+    assert caught.value.code == "BAD_SETTING"
 
 
 def test_a_node_that_is_away_is_unreachable() -> None:
@@ -101,7 +155,20 @@ def test_a_node_that_is_away_is_unreachable() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "localhost:8645", "ftp://host", "http://", "http://host:99999", "http://host/path"]
+    "url",
+    [
+        "",
+        "localhost:8645",
+        "ftp://host",
+        "http://",
+        "http://host:99999",
+        "http://host/path",
+        "http://host?query",
+        "http://host#part",
+        "http://user@host",
+        "http://[::1",
+        "http://münchen",
+    ],
 )
 def test_an_address_that_cannot_be_used_is_refused_before_any_request(url: str) -> None:
     """A typing error in node_url is told at once."""

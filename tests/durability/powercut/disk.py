@@ -96,7 +96,15 @@ class Disk:
     def restart(self, root: str | None = None) -> None:
         """A new process: no descriptors; what is pending stays in the page cache."""
         self.fds.clear()
-        self._root = root or self._root
+        if root is not None and root != self._root:
+            self._root = root  # a copy: the same tree under other numbers
+            known: dict[str, Inode] = {}
+            _reach(self.top, "", lambda inode: inode.entries, known)
+            for path, inode in known.items():
+                inode.system = 0
+                if self._ignored(path) and "/" in path and not inode.is_dir:
+                    del known[path.rpartition("/")[0]].entries[path.rpartition("/")[2]]
+            self.top.system = 0
 
     def seed(self, tree: dict[str, bytes | None]) -> None:
         """Take a tree as durable."""
@@ -226,9 +234,13 @@ class Disk:
 
     def volatile(self) -> dict[str, bytes | None]:
         """Return the tree as the process sees it: what a SIGKILL leaves."""
-        found: dict[str, bytes | None] = {}
-        _collect(self.top, "", lambda inode: inode.entries, lambda inode: bytes(inode.data), found)
-        return {path: data for path, data in found.items() if not self._ignored(path)}
+        found: dict[str, Inode] = {}
+        _reach(self.top, "", lambda inode: inode.entries, found)
+        return {
+            path: None if inode.is_dir else bytes(inode.data)
+            for path, inode in found.items()
+            if not self._ignored(path)
+        }
 
     # What a cut leaves.
 
@@ -247,7 +259,7 @@ class Disk:
             for change in self.names[:count]:
                 _rename_entry(change, overlay)
             reachable: dict[str, Inode] = {}
-            _reach(self.top, "", overlay, reachable)
+            _reach(self.top, "", lambda inode, seen=overlay: seen.get(inode, inode.durable_entries), reachable)
             inodes = set(reachable.values())
             writes = [write for write in self.writes if write.inode in inodes]
             how = f"names {count}/{len(self.names)}"
@@ -376,25 +388,12 @@ def _rename_entry(change: Named, overlay: dict[Inode, dict[str, Inode]], *, dura
 
 
 def _reach(
-    directory: Inode, prefix: str, overlay: dict[Inode, dict[str, Inode]], found: dict[str, Inode]
-) -> None:
-    for name, inode in overlay.get(directory, directory.durable_entries).items():
-        found[prefix + name] = inode
-        if inode.is_dir:
-            _reach(inode, f"{prefix}{name}/", overlay, found)
-
-
-def _collect(
-    directory: Inode,
-    prefix: str,
-    entries: Callable[[Inode], dict[str, Inode]],
-    data: Callable[[Inode], bytes],
-    found: dict[str, bytes | None],
+    directory: Inode, prefix: str, entries: Callable[[Inode], dict[str, Inode]], found: dict[str, Inode]
 ) -> None:
     for name, inode in entries(directory).items():
-        found[prefix + name] = None if inode.is_dir else data(inode)
+        found[prefix + name] = inode
         if inode.is_dir:
-            _collect(inode, f"{prefix}{name}/", entries, data, found)
+            _reach(inode, f"{prefix}{name}/", entries, found)
 
 
 def read_tree(root: Path) -> dict[str, bytes | None]:

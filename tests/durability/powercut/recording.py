@@ -6,7 +6,7 @@ import os
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -91,3 +91,26 @@ def read(log: Path) -> Iterator[Record]:
             Op(op), flag, fd, fd2, a, os.fsdecode(path), os.fsdecode(rest) if named else "", b"" if named else rest
         )
         position += total
+
+
+def split(records: Sequence[Record], directories: Sequence[str], told: Callable[[bytes], str]) -> dict[str, list[Record]]:
+    """Sort the records of one process by the directory they are about.
+
+    :param told: says which directory a SEND is about, from its bytes.
+    """
+    parts: dict[str, list[Record]] = {directory: [] for directory in directories}
+    owners: dict[int, str] = {}
+    for record in records:
+        if record.path:
+            owner = next((name for name in directories if record.path.startswith(name + "/") or record.path == name), "")
+        elif record.op is Op.SEND:
+            owner = told(record.data)
+        else:
+            owner = owners.get(record.fd, "")
+        if record.op is Op.OPEN:
+            owners[record.fd] = owner
+        elif record.op is Op.DUP:
+            owners[record.fd2] = owner
+        if owner:
+            parts[owner].append(record)
+    return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_records_come_back_in_order(tmp_path: Path) -> None:
 def test_every_cut_leaves_a_prefix_of_whole_records(tmp_path: Path) -> None:
     """A power cut at any byte loses at most the record that was being written."""
     data = written(tmp_path).read_bytes()
-    for cut in range(len(wal_module.MAGIC), len(data)):
+    for cut in range(wal_module.START_BYTES, len(data)):
         directory = tmp_path / str(cut)
         directory.mkdir()
         (directory / "wal.log").write_bytes(data[:cut])
@@ -48,12 +49,33 @@ def test_damage_before_a_whole_record_stops_the_start(tmp_path: Path) -> None:
     """Cutting there would forget a promise; the error names the file and the place."""
     path = written(tmp_path)
     data = bytearray(path.read_bytes())
-    data[len(wal_module.MAGIC) + wal_module.HEAD_BYTES] ^= 1
+    data[wal_module.START_BYTES + wal_module.HEAD_BYTES] ^= 1
     path.write_bytes(data)
-    with pytest.raises(StorageError, match="damaged at byte 8") as caught:
+    with pytest.raises(StorageError, match="damaged at byte 16") as caught:
         WriteAheadLog(tmp_path).open()
     assert caught.value.code == "WAL_CORRUPT"
     assert str(path) in caught.value.message
+
+
+def test_a_record_within_a_record_does_not_turn_a_cut_into_damage(tmp_path: Path) -> None:
+    """Blocks hold memos, and anyone may write a memo that looks like a whole record."""
+    log = WriteAheadLog(tmp_path)
+    log.open()
+    log.append(b"first")
+    forged = b"".join(wal_module._frame(b"x", salt) for salt in (b"", bytes(wal_module.SALT_BYTES)))
+    log.append(bytes(2000) + forged + bytes(2000))
+    log.close()
+    os.truncate(log.path, log.path.stat().st_size - 1000)
+    assert WriteAheadLog(tmp_path).open() == [b"first"]
+
+
+def test_opening_makes_durable_what_it_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process may have left records and the file's name to the page cache alone."""
+    path = written(tmp_path)
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(os.readlink(f"/proc/self/fd/{fd}"))))
+    WriteAheadLog(tmp_path).open()
+    assert {path, tmp_path} <= set(synced)
 
 
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,119 @@
+"""Which tests reach which function, found by one profiled run of a part's tests.
+
+A mutant of a function can only be noticed by a test that calls the function, so only those are run, the quickest first.
+What runs outside any one test (at import, in a fixture that several tests share) is reached by all of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+ALL = ""
+"""Stands for every test."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The tests of a part: seconds of each, and the tests that call each (file, first line) of the tree."""
+
+    seconds: dict[str, float]
+    callers: dict[str, list[str]] = field(default_factory=dict)
+
+    def tests_of(self, file: str, lines: Sequence[int]) -> list[str]:
+        """Return the tests that call the function that begins at the last of these lines, inside the others' functions.
+
+        A function that no test calls is reached by none.
+        """
+        if not lines:
+            return self.by_speed(self.seconds)
+        callers = self.callers.get(f"{file}:{lines[-1]}", [])
+        return self.by_speed(self.seconds if ALL in callers else callers)
+
+    def by_speed(self, tests: Sequence[str] | dict[str, float]) -> list[str]:
+        """Return tests in rising order of the time they take."""
+        return sorted(tests, key=lambda test: (self.seconds.get(test, 0.0), test))
+
+
+class Recorder:
+    """Plugin of pytest that notes, for the functions below a folder, the tests that call them."""
+
+    def __init__(self, tree: Path, folders: Sequence[str], output: Path) -> None:
+        self._prefixes = tuple(str((tree / folder).resolve()) + "/" for folder in folders)
+        self._links = str(tree / "src" / "metanode") + "/"
+        self._tree, self._output = str(tree) + "/", output
+        self._current = ALL
+        self._seconds: dict[str, float] = {}
+        self._callers: dict[tuple[str, int], set[str]] = {}
+
+    def start(self) -> None:
+        threading.setprofile(self._profile)
+        sys.setprofile(self._profile)
+
+    def _profile(self, frame: FrameType, event: str, argument: object) -> None:
+        if event == "call":
+            code = frame.f_code
+            self._callers.setdefault((code.co_filename, code.co_firstlineno), set()).add(self._current)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+        _forget_cached()
+        self._current = item.nodeid
+        try:
+            return (yield)
+        finally:
+            self._current = ALL
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        shared, before = fixturedef.scope != "function", self._current
+        if shared:
+            self._current = ALL
+        try:
+            return (yield)
+        finally:
+            self._current = before
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        sys.setprofile(None)
+        threading.setprofile(None)  # type: ignore[arg-type]
+        callers = {}
+        for (file, line), tests in self._callers.items():
+            resolved = str(Path(file).resolve()) if file.startswith((self._links, self._tree)) else file
+            if resolved.startswith(self._prefixes):
+                callers.setdefault(f"{resolved.removeprefix(self._tree)}:{line}", set()).update(tests)
+        data = {"seconds": self._seconds, "callers": {key: sorted(tests) for key, tests in callers.items()}}
+        self._output.write_text(json.dumps(data), "utf-8")
+
+
+class Chosen:
+    """Plugin of pytest that keeps the chosen tests, in the order given."""
+
+    def __init__(self, tests: Sequence[str]) -> None:
+        self._order = {test: number for number, test in enumerate(tests)}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = sorted((item for item in items if item.nodeid in self._order), key=lambda item: self._order[item.nodeid])
+
+
+def _forget_cached() -> None:
+    """Empty every `lru_cache`, so that a test which finds a result there counts as a caller too."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("metanode."):
+            for value in list(vars(module).values()):
+                if isinstance(value, functools._lru_cache_wrapper):
+                    value.cache_clear()

@@ -1,0 +1,49 @@
+"""Names and small files that a power cut cannot take back.
+
+POSIX makes a file's bytes durable when the file is synced and its name when the directory that holds it
+is: `fsync` of a file promises nothing about the names on the way to it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def sync_directory(path: Path) -> None:
+    """Return once the names in a directory are durable.
+
+    :raises OSError: the system refuses.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and its missing parents, mode 0700, and return once their names are durable.
+
+    :raises OSError: the system refuses.
+    """
+    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+    # Whoever made the nearest one that is there may have been killed before its name was synced.
+    outside = (missing[-1].parent if missing else path).parent
+    if os.access(outside, os.R_OK):
+        sync_directory(outside)
+    for directory in reversed(missing):
+        directory.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(directory.parent)
+
+
+def write_new(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write a file that must not exist and return once its bytes are durable; its name is the caller's to sync.
+
+    :raises OSError: the system refuses.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
