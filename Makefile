@@ -16,7 +16,7 @@ NATIVE := $(wildcard platforms/shims/*.c platforms/shims/*.h platforms/shims/bui
 BUDGET := sh contrib/ci/budget.sh
 
 .DEFAULT_GOAL := help
-.PHONY: soak-steady soak-kill help demo test test-unit test-faults test-endtoend lint types bench size docs clean
+.PHONY: soak-steady soak-kill help demo test test-unit test-faults test-endtoend lint types bench size docs clean soak-durability
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ lint: $(VENV)/.dev ## ruff, with its ASYNC rules
 
 types: $(VENV)/.dev ## mypy, strict
 	@$(BUDGET) types 120 $(BIN)/mypy
+
+soak-durability: $(VENV)/.dev ## power cuts at every moment, every sync left out once; resumable (SEEDS=3 MINUTES=55)
+	@PYTHONPATH=tests/durability $(BIN)/python -m powercut.soak $(if $(SEEDS),--seeds $(SEEDS),) $(if $(MINUTES),--minutes $(MINUTES),)
 
 bench: $(VENV)/.dev ## measure against peers in the same run; writes build/bench.json (ONLY=blake3 for a part)
 	@$(BIN)/python contrib/bench/run.py $(if $(ONLY),--only $(ONLY),)

@@ -15,7 +15,7 @@ BEFORE_CHANGE: ContextVar[Callable[[], None] | None] = ContextVar("metanode_befo
 """Called before `at_work` changes `PLUGIN`: who measures the work of plugins closes the account of the old one."""
 
 
-class at_work: 
+class at_work:
     """Within the block the named plugin is at work."""
 
     __slots__ = ("_plugin", "_token")

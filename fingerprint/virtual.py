@@ -100,7 +100,7 @@ def find_signs(
     machine: str,
     has_vdso: bool | None,
 ) -> tuple[Sign, ...]:
-    """Return the signs that a dump shows, by code, at most `SIGNS_MAX`."""
+    """Return the signs that a dump shows, by code; past `SIGNS_MAX`, what an inventory may carry, hints go first."""
     found: set[tuple[int, str]] = set(_from_names(cpu_name, features, board))
     if hypervisor := clean(files.get("sys/hypervisor/type", "")):
         found.add((3, hypervisor))
@@ -119,16 +119,18 @@ def find_signs(
     found.update((8, word) for word in _TREE_WORDS if word in tree)
     found.update(_container_signs(files))
     found.update(_emulator_signs(files, machine=machine, has_vdso=has_vdso))
-    return _bounded(found)
+    by_weight = sorted(_tidy(found), key=lambda sign: (SIGNS[sign.code].severity == HINT, sign))
+    return tuple(sorted(by_weight[:SIGNS_MAX]))
 
 
 def signs_of(inventory: Inventory) -> tuple[Sign, ...]:
     """Return the signs an inventory carries, and those its own names and features show.
 
-    A validator calls this: leaving a sign out of the list helps nobody while the fact stays in.
+    A validator calls this: leaving a sign out of the list helps nobody while the fact stays in,
+    and neither does filling the list, for what is derived is not bounded by `SIGNS_MAX`.
     """
     derived = _from_names(inventory.cpu.name, inventory.features, inventory.board)
-    return _bounded({(sign.code, sign.evidence) for sign in inventory.signs} | set(derived))
+    return tuple(sorted(_tidy({(sign.code, sign.evidence) for sign in inventory.signs} | derived)))
 
 
 def decided_by(signs: Sequence[Sign], about: str) -> tuple[Sign, ...]:
@@ -201,8 +203,6 @@ def _emulator_signs(files: Mapping[str, str], *, machine: str, has_vdso: bool | 
     return found
 
 
-def _bounded(found: Iterable[tuple[int, str]]) -> tuple[Sign, ...]:
-    """Return signs sorted, with evidence that fits; past `SIGNS_MAX` the declared ones come first."""
-    unique = {Sign(code, clean(evidence, chars_max=EVIDENCE_BYTES_MAX)) for code, evidence in found}
-    by_weight = sorted(unique, key=lambda sign: (sign.code in SIGNS and SIGNS[sign.code].severity == HINT, sign))
-    return tuple(sorted(by_weight[:SIGNS_MAX]))
+def _tidy(found: Iterable[tuple[int, str]]) -> set[Sign]:
+    """Return signs with evidence that fits."""
+    return {Sign(code, clean(evidence, chars_max=EVIDENCE_BYTES_MAX)) for code, evidence in found}

@@ -46,4 +46,4 @@ class Status:
         """Enter a state and keep everything on disk for `status`."""
         assert state in STATES, state
         self.state = state
-        store.report({**asdict(self), "queued": sum(1 for _ in store.queued())})
+        store.report(asdict(self))

@@ -42,7 +42,7 @@ class Memory:
     """The newest interval attested; -1 before the first."""
 
 
-_STATUS_KEYS = {"state", "node_url", "machine", "owner", "attested", "refused", "queued", "updated_ms"}
+_STATUS_KEYS = {"state", "node_url", "machine", "owner", "attested", "refused", "updated_ms"}
 """What a status must have to be shown."""
 
 
@@ -192,7 +192,7 @@ def is_running(directory: Path) -> bool:
 
 
 def read_status(directory: Path) -> dict[str, Any]:
-    """Return what a miner last reported; `updated_ms` says when, Unix milliseconds.
+    """Return what a miner last reported, `updated_ms` saying when (Unix milliseconds), and what waits now.
 
     :raises MetanodeError: FILE_MISSING when none ever ran there.
     """
@@ -209,4 +209,4 @@ def read_status(directory: Path) -> dict[str, Any]:
         raise StorageError(
             "STORAGE_CORRUPT", f"{path} cannot be read", "remove it; the running miner writes it again"
         ) from error
-    return status
+    return {**status, "queued": sum(1 for _ in (directory / "queue").glob("*.envelope"))}

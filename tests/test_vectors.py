@@ -29,8 +29,7 @@ from metanode.core.model.vote import Vote, VoteType, decode_certificate, decode_
 from metanode.core.roles import BlockFields, Head
 from metanode.fingerprint.keyed import PROBE_CHAIN, run_keyed
 from metanode.fingerprint.scoring import Policy, decayed
-from metanode.plugins.consensus._shared.chain import LOOK_BACK_EPOCHS
-from metanode.plugins.consensus._shared.headers import HeaderIndex
+from metanode.plugins.consensus._shared.headers import HeaderIndex, look_back_ms
 from metanode.plugins.ledger.attested.ledger import AttestedLedger
 from metanode.plugins.ledger.attested.machines import score_record
 from metanode.plugins.ledger.attested.supply import is_whole, supply_parts
@@ -198,11 +197,8 @@ class Replay:
 
     def __init__(self, chain: dict[str, Any]) -> None:
         self.genesis = genesis_from_json(json.dumps(chain["genesis"]))
-        params = self.genesis.params
         self.ledger = AttestedLedger(self.genesis)
-        self.index = HeaderIndex(
-            self.genesis.hash, self.genesis.genesis_ms, LOOK_BACK_EPOCHS * params.slot_ms * params.slots_per_epoch
-        )
+        self.index = HeaderIndex(self.genesis.hash, self.genesis.genesis_ms, look_back_ms(self.genesis.params))
         state, beta = self.ledger.genesis_state(), beta_zero(self.genesis.hash)
         self.head = Head(0, self.genesis.hash, self.genesis.genesis_ms, beta, state, None, None, self.index)
 

@@ -54,6 +54,7 @@ class Recorder:
         self._current = ALL
         self._seconds: dict[str, float] = {}
         self._callers: dict[tuple[str, int], set[str]] = {}
+        self._failed: set[str] = set()
 
     def start(self) -> None:
         threading.setprofile(self._profile)
@@ -87,6 +88,8 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+        if report.failed:
+            self._failed.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         sys.setprofile(None)
@@ -96,7 +99,11 @@ class Recorder:
             resolved = str(Path(file).resolve()) if file.startswith((self._links, self._tree)) else file
             if resolved.startswith(self._prefixes):
                 callers.setdefault(f"{resolved.removeprefix(self._tree)}:{line}", set()).update(tests)
-        data = {"seconds": self._seconds, "callers": {key: sorted(tests) for key, tests in callers.items()}}
+        data = {
+            "seconds": {test: seconds for test, seconds in self._seconds.items() if test not in self._failed},
+            "callers": {key: sorted(tests - self._failed) for key, tests in callers.items()},
+            "failed": sorted(self._failed),
+        }
         self._output.write_text(json.dumps(data), "utf-8")
 
 

@@ -63,8 +63,5 @@ def scopes(root: Path) -> list[Scope]:
                 continue
             name = f"{part}/{path.stem}"
             own = [test if "/" in test else f"{wider[0]}/{test}" for test in OWN.get(name, (f"test_{path.stem}.py",))]
-            extra = f"{wider[0]}/test_{path.stem}_edges.py"
-            if (root / extra).is_file():
-                own.append(extra)
             found.append(Scope(name, path, tuple(test for test in own if (root / test.partition("::")[0]).is_file()), wider))
     return found

@@ -172,10 +172,12 @@ def _child(
     if finder is not None:
         sys.meta_path.insert(0, finder)
     first = _FirstFailure()
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--tb=no", "--no-header", "-W", "ignore"]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--tb=no", "--no-header", "-W", "ignore"]
     options += ["--basetemp", str(tree.parent / f"tmp-{os.getpid()}")]
     if isinstance(plugin, Recorder):
         plugin.start()
+    else:
+        options.append("-x")
     code = int(pytest.main([*options, *files], plugins=[first, plugin]))
     os.write(writer, first.name.encode()[:2048])
     return code

@@ -11,8 +11,9 @@ from metanode.core.cli.verbs import EXIT_OK
 from metanode.core.discovery import Discovery, discover
 from metanode.core.home import Home
 from metanode.core.roles import MANY_ROLES, SINGLE_ROLES
+from metanode.platforms.process import read_dump
 
-_COLORS = {"broken": "red", "quarantined": "red", "restarting": "yellow", "selected": "green", "running": "green"}
+_COLORS = {"broken": "red", "blocking": "red", "quarantined": "red", "restarting": "yellow", "selected": "green", "running": "green"}
 
 
 class Row(NamedTuple):
@@ -21,7 +22,7 @@ class Row(NamedTuple):
     name: str
     role: str
     state: str
-    """selected, available or broken; of a running node also running, restarting or quarantined."""
+    """selected, available or broken; of a running node also running, restarting, quarantined or blocking."""
     summary: str
 
 
@@ -41,7 +42,12 @@ class Plugins:
         discovery = discover(plugins_dir=args.plugins_dir, safe_mode=args.safe_mode)
         # Without a home nothing is selected, but what could be is still worth a list.
         selected = home.settings().selected if home.settings_file.is_file() else ()
-        live = (home.read_running() or {}).get("plugins", {})
+        running = home.read_running() or {}
+        live = running.get("plugins", {})
+        # Whoever keeps the node from running keeps it from saying so: the stacks it left tell.
+        culprit, place = read_dump(home.running_file.parent, running.get("pid", 0))
+        if culprit in live:
+            live[culprit] = {"state": "blocking", "detail": f"nothing else runs while it is in {place}"}
         rows = [row for row in list_rows(discovery, selected, live) if args.role in (None, row.role)]
         shown = [(row.name, row.role, row.state, row.summary) for row in rows]
         lines = console.table(["name", "role", "state", "summary"], shown)
@@ -65,8 +71,9 @@ def list_rows(
     for name in selected:
         role = name.partition(".")[0]
         state, detail = live.get(name, {}).get("state", "selected"), live.get(name, {}).get("detail", "")
-        if name in discovery.manifests:
-            rows.append(Row(name, role, state, detail or discovery.manifests[name].summary))
+        if name in discovery.manifests or name in live:
+            summary = discovery.manifests[name].summary if name in discovery.manifests else ""
+            rows.append(Row(name, role, state, detail or summary))
         else:
             rows.append(Row(name, role, "broken", broken[name].reason if name in broken else "not installed"))
     roles = SINGLE_ROLES + MANY_ROLES

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +19,19 @@ from metanode.core import logs
 from metanode.core.bus import PluginStateChanged
 from metanode.core.cli.console import Console
 from metanode.core.cli.passphrase import add_passphrase_option, read_passphrase
-from metanode.core.cli.verbs import EXIT_INTERRUPTED, EXIT_OK
+from metanode.core.cli.verbs import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from metanode.core.home import Home
 from metanode.core.identity import Identity
-from metanode.core.kernel import Node
-from metanode.core.model.errors import MetanodeError
+from metanode.core.kernel import Node, OwnProcess
+from metanode.core.loading import guarded
+from metanode.core.model.errors import MetanodeError, PluginError
+from metanode.core.tuning import tune
+from metanode.platforms.process import left_dumps
 
 WORKER_THREADS_MAX = 4
 """Threads for blocking work.  Each keeps memory of its own after a burst, which a small host does not have."""
+THREADS_GRACE_S = 1.0
+"""How long threads that a plugin left behind may keep the process after the node has closed, seconds."""
 
 _log = logging.getLogger("metanode.run")
 
@@ -45,7 +54,13 @@ class Run:
         logs.configure(args.log_level or settings.node.log_level, as_json=args.log_json)
         given = home.passphrase() if args.passphrase_file is None else None
         identity = home.identity(given or read_passphrase(args.passphrase_file, what=f"the keys of {home.path}"))
-        return trio.run(_run, home, identity, args)
+        for plugin, place in left_dumps(home.running_file.parent):
+            _log.warning("a run before this one ended while %s blocked it in %s", plugin or "code of no plugin", place)
+        tune()
+        try:
+            return trio.run(_run, home, identity, args)
+        finally:
+            _leave_threads()
 
 
 async def _run(home: Home, identity: Identity, args: argparse.Namespace) -> int:
@@ -82,9 +97,33 @@ async def _await_signal(
             return
 
 
+def _leave_threads() -> None:
+    """See to it that the process ends: the interpreter would wait for every thread that is no daemon."""
+    rest = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    if rest:
+        _log.error("the process ends without threads that still run: %s", ", ".join(thread.name for thread in rest))
+        timer = threading.Timer(THREADS_GRACE_S, os._exit, (EXIT_FAILED,))
+        timer.daemon = True
+        timer.start()
+
+
+def _abandon(home: Home, console: Console, error: MetanodeError) -> None:
+    """End the process around a plugin that does not stop: its task cannot be thrown away, and a restart waits for it."""
+    console.error(error)
+    home.forget_running()
+    logging.shutdown()
+    os._exit(EXIT_FAILED)
+
+
 async def _serve(home: Home, identity: Identity, args: argparse.Namespace) -> None:
     opened = Node.open(
-        home.settings(), home=home.path, identity=identity, plugins_dir=args.plugins_dir, safe_mode=args.safe_mode
+        home.settings(),
+        home=home.path,
+        identity=identity,
+        # Whole, so that `metanode plugins`, started elsewhere, names the same files.
+        plugins_dir=args.plugins_dir and args.plugins_dir.resolve(),
+        safe_mode=args.safe_mode,
+        process=OwnProcess(home.running_file.parent, partial(_abandon, home, args.console)),
     )
     async with opened as node, node.bus.subscribe(PluginStateChanged) as changes:
         try:
@@ -104,7 +143,11 @@ def _state(node: Node) -> dict[str, Any]:
 
 
 def _addresses(node: Node) -> list[str]:
-    return [address for api in node.roles.many("api").values() for address in api.addresses]
+    found: list[str] = []
+    for name, api in node.roles.many("api").items():
+        with suppress(PluginError), guarded(f"api.{name}", "addresses"):
+            found += api.addresses
+    return found
 
 
 def _announce(node: Node, home: Home, console: Console) -> None:

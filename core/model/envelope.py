@@ -46,6 +46,8 @@ class Envelope:
     alg: int
     public_key: bytes
     """32 bytes in an account's first envelope, empty afterwards."""
+    _checked: tuple[int, KindRegistry, object] | None = field(default=None, init=False, compare=False, repr=False)
+    """What `check_envelope` was asked with, and the body it found."""
 
 
 def decode_envelope(raw: bytes) -> Envelope:
@@ -88,6 +90,8 @@ def check_envelope(envelope: Envelope, *, chain_id: int, registry: KindRegistry)
         PUBKEY_UNEXPECTED, or what the kind's decoder says.
     :raises CodecError: the body is not canonical CBOR.
     """
+    if envelope._checked is not None and envelope._checked[:2] == (chain_id, registry):
+        return envelope._checked[2]
     if envelope.version != VERSION:
         raise Rejection("BAD_VERSION", f"envelope version {envelope.version}", f"version {VERSION}")
     if envelope.chain_id != chain_id:
@@ -105,7 +109,10 @@ def check_envelope(envelope: Envelope, *, chain_id: int, registry: KindRegistry)
             f"the public key belongs to {to_bech32m(account_id(envelope.public_key))}",
             f"the key of the sender {to_bech32m(envelope.sender)}",
         )
-    return kind.decode_body(envelope.body)
+    body = kind.decode_body(envelope.body)
+    # Nothing of an envelope ever changes, so what passed once need not be looked at again in its block.
+    object.__setattr__(envelope, "_checked", (chain_id, registry, body))
+    return body
 
 
 def signing_digest(signed: bytes, genesis_hash: bytes) -> bytes:

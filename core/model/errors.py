@@ -181,6 +181,7 @@ _ROWS = (
     ErrorCode(493, "TOO_MANY_CONNECTIONS", 503, "the listener holds as many connections as it may", "a retry in a few seconds"),
     ErrorCode(494, "REQUEST_TIMEOUT", 408, "the request did not arrive in time", "a request sent without long pauses"),
     ErrorCode(495, "ORIGIN_REFUSED", 403, "a web page of another origin may not open a WebSocket", "a page of this host, or an origin in cors_origins"),
+    ErrorCode(496, "BODIES_FULL", 503, "request bodies fill the memory set aside for them", "a smaller body, or a later time"),
     # -- peers: 530-559
     ErrorCode(530, "CONNECTION_CLOSED", 503, "a connection to a peer is closed", "a new connection"),
     ErrorCode(531, "BAD_FRAME", 400, "a frame breaks the rules of its stream", "the frames of docs/wire_format.md"),

@@ -18,8 +18,8 @@ def single_file(directory: Path, body: str, *, name: str = "api.hello", role: st
     )
 
 
-def with_api(name: str, **tables: Any) -> Settings:
-    roles = {"storage": "memory", "ledger": "attested", "mempool": "fifo", "consensus": "solo", "api": [name]}
+def with_api(*names: str, **tables: Any) -> Settings:
+    roles = {"storage": "memory", "ledger": "attested", "mempool": "fifo", "consensus": "solo", "api": [*names]}
     return Settings.from_mapping({"roles": roles, "plugins": tables})
 
 
@@ -162,10 +162,20 @@ def test_a_plugin_for_other_hook_versions_is_refused(tmp_path: Path, api: str, m
 
 
 def test_safe_mode_knows_built_ins_only(tmp_path: Path) -> None:
-    """A selected single file is then not installed."""
-    single_file(tmp_path, HOOK)
-    with pytest.raises(PluginError, match="names 'hello', which is not installed"):
-        load_with_file(tmp_path, safe_mode=True)
+    """A selected single file is left out, with its table, and so is whatever nobody installed."""
+    single_file(tmp_path, "raise RuntimeError\n")
+    settings = with_api("hello", "gone", api={"hello": {"x": 1}, "gone": {}})
+    loaded = load(settings, inline=stand_ins(), plugins_dir=tmp_path, safe_mode=True)
+    assert {name: error.message for name, error in loaded.failed.items()} == {
+        "api.hello": "api.hello is left out in safe mode", "api.gone": "api.gone is left out in safe mode",
+    }
+
+
+def test_safe_mode_cannot_replace_a_single_role() -> None:
+    """Whether another storage would do is not for the node to decide."""
+    roles = {**dict.fromkeys(("ledger", "mempool", "consensus"), "standin"), "storage": "theirs"}
+    with pytest.raises(PluginError, match="names 'theirs', which is not installed"):
+        load(Settings.from_mapping({"roles": roles}), safe_mode=True)
 
 
 def test_a_wrong_table_stops_the_start_before_any_import(tmp_path: Path) -> None:

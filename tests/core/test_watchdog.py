@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
+import os
+import subprocess
+import sys
 import threading
-from types import FrameType
+from pathlib import Path
 
+import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
@@ -13,7 +19,8 @@ from metanode.core.health import HealthRegistry
 from metanode.core.hooks import PluginContext
 from metanode.core.kernel import Node
 from metanode.core.testing.standins import bare_settings, stand_in, stand_ins
-from metanode.core.watchdog import Watchdog, blame
+from metanode.core.watchdog import Watchdog
+from metanode.platforms.process import WAITING, Place, StackDump, blame, left_dumps, read_dump, suspect
 
 
 class Reports:
@@ -32,7 +39,7 @@ class Reports:
 async def test_a_blockage_is_reported_once_and_its_end_too() -> None:
     """With whose code is on the stack, and where."""
     reports = Reports()
-    watchdog = Watchdog({__name__: "api.slow"}, blocked_ms=10, report=reports)
+    watchdog = Watchdog({__file__: "api.slow"}, blocked_ms=10, report=reports)
     watchdog.start()
     try:
         assert reports.blocked.wait(timeout=60), "nothing was reported"
@@ -75,37 +82,72 @@ async def test_a_loop_that_answers_is_left_alone() -> None:
     assert reports.lines == []
 
 
-def frame_of(module: str, called: object = None) -> FrameType:
-    """Return a frame whose code claims to be in `module`, called by whoever calls this."""
-    code = "import sys\ndef inner(then): return then() if then else sys._getframe()"
-    space: dict[str, object] = {"__name__": module}
-    exec(code, space)
-    frame = space["inner"](called)  # type: ignore[operator]  # it is the function defined above
-    assert isinstance(frame, FrameType)
-    return frame
+PLACES = {"/p/api/http": "api.http", "/p/storage/sqlite": "storage.sqlite", "/p/single.py": "api.single"}
+
+
+def stack(*files: str) -> list[Place]:
+    """A stack whose innermost frame is in the first file."""
+    return [Place(file, "7", "work") for file in files]
 
 
 def test_the_outermost_plugin_on_the_stack_is_blamed() -> None:
     """It called the one that is slow: it is the one to ask.  Kernel and libraries are not plugins."""
-    modules = {"metanode.plugins.api.http": "api.http", "metanode.plugins.storage.sqlite": "storage.sqlite"}
-
-    def library() -> FrameType:
-        return frame_of("json.decoder")
-
-    def storage() -> FrameType:
-        return frame_of("metanode.plugins.storage.sqlite.store", library)
-
-    frame = frame_of("metanode.plugins.api.http.plugin", storage)
-    plugin, place = blame(frame, modules)
-    assert plugin == "api.http"
-    assert place.startswith("inner (<string>:2")
+    found = blame(stack("/lib/json.py", "/p/storage/sqlite/store.py", "/p/api/http/plugin.py", "/core/kernel.py"), PLACES)
+    assert found == ("api.http", "work (/p/api/http/plugin.py:7)")
+    assert blame(stack("/lib/json.py", "/p/single.py"), PLACES)[0] == "api.single"
 
 
 def test_code_outside_any_plugin_is_named_by_its_place() -> None:
-    """A prefix is a whole module name: `api.http2` is not `api.http`."""
-    plugin, place = blame(frame_of("metanode.plugins.api.http2"), {"metanode.plugins.api.http": "api.http"})
-    assert (plugin, place) == ("", "inner (<string>:2)")
-    assert blame(None, {}) == ("", "")
+    """A folder is a whole name: `http2` is not `http`."""
+    assert blame(stack("/p/api/http2/plugin.py", "/x.py"), PLACES) == ("", "work (/p/api/http2/plugin.py:7)")
+    assert blame([], {}) == ("", "")
+
+
+def test_a_loop_that_waits_is_not_to_blame() -> None:
+    """Then the machine slept, or a plugin's own thread kept the interpreter lock."""
+    waiting = [Place("/trio/_io_epoll.py", "1", WAITING), *stack("/core/kernel.py")]
+    assert suspect([waiting], PLACES) == []
+    assert suspect([stack("/lib/queue.py"), stack("/lib/x.py", "/p/single.py"), waiting], PLACES) == stack(
+        "/lib/x.py", "/p/single.py"
+    )
+    busy = stack("/core/kernel.py")
+    assert suspect([stack("/p/single.py"), busy], PLACES) == busy
+    assert suspect([], PLACES) == []
+
+
+async def test_c_code_that_keeps_the_interpreter_lock_is_named_afterwards(tmp_path: Path) -> None:
+    """No Python thread can look meanwhile: the timer in C writes the stacks down."""
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("the dump is read as that of the main thread")
+    reports = Reports()
+    watchdog = Watchdog({__file__: "api.greedy"}, blocked_ms=100, report=reports, dump=StackDump(tmp_path))
+    watchdog.start()
+    try:
+        await trio.to_thread.run_sync(watchdog._answered.wait, 60)
+        ctypes.PyDLL(None).usleep(900_000)  # a PyDLL does not release the lock
+        while not reports.blocked.is_set():
+            await trio.sleep(0.01)
+        await trio.to_thread.run_sync(reports.answering.wait, 60)
+    finally:
+        watchdog.stop()
+    plugin, line = reports.lines[0]
+    assert plugin == "api.greedy"
+    assert "by api.greedy in test_c_code_that_keeps_the_interpreter_lock_is_named_afterwards (" in line
+    assert not list(tmp_path.iterdir()), "the file is gone with the watchdog"
+
+
+def test_a_process_that_ended_while_blocked_is_told_of_once(tmp_path: Path) -> None:
+    """Its dump names the plugin; that of a living process is its own."""
+    text = f'{json.dumps(PLACES)}\nTimeout (0:00:02)!\nThread 0x01 (most recent call first):\n'
+    text += '  File "/lib/x.py", line 3 in sleep\n  File "/p/single.py", line 9 in run\n'
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    (tmp_path / f"stacks.{int(dead.stdout)}.txt").write_text(text)
+    (tmp_path / f"stacks.{os.getpid()}.txt").write_text(text)
+    assert read_dump(tmp_path, int(dead.stdout)) == ("api.single", "run (/p/single.py:9)")
+    assert left_dumps(tmp_path) == [("api.single", "run (/p/single.py:9)")]
+    assert left_dumps(tmp_path) == []
+    assert (tmp_path / f"stacks.{os.getpid()}.txt").exists()
+    assert read_dump(tmp_path, 0) == ("", "")
 
 
 class WatchedHealth(HealthRegistry):
@@ -131,7 +173,7 @@ async def test_a_node_reports_a_hook_that_blocks() -> None:
         assert health.bad.wait(timeout=60), "nothing was reported"
 
     plugin = stand_in("api", hooks={"on_block_finalized": block})
-    plugin.__name__ = __name__  # where `block` is
+    plugin.__file__ = __file__  # where `block` is
     async with Node.open(bare_settings(blocked_ms=20), plugins=stand_ins(plugin)) as node:
         node.health.report = health.report  # type: ignore[method-assign]  # the test listens in
         node.bus.publish(BlockFinalized(1, bytes(32), 1, 0))

@@ -102,12 +102,23 @@ def test_a_sign_left_out_of_the_list_is_derived_again(replay: Replay) -> None:
     assert check_virtual_machine(inventory).verdict == "fail"
 
 
-def test_a_flood_of_hints_does_not_push_out_a_declared_sign(replay: Replay) -> None:
-    """The list is bounded; what decides stays in it."""
-    noise = tuple(Sign(9, f"{number:02d}") for number in range(SIGNS_MAX))
+@pytest.mark.parametrize("code", [0, 9, 200], ids=["unknown, small", "hint", "unknown, large"])
+def test_a_full_list_does_not_push_out_a_derived_sign(replay: Replay, code: int) -> None:
+    """What an inventory may carry is bounded, what a validator considers is not."""
+    noise = tuple(Sign(code, f"{number:02d}") for number in range(SIGNS_MAX))
     inventory = replace(replay("epyc-kvm-guest").inventory, signs=noise)
-    assert len(signs_of(inventory)) == SIGNS_MAX
-    assert check_virtual_machine(inventory).verdict == "fail"
+    assert signs_of(inventory) == tuple(sorted((*noise, Sign(1, "hypervisor"))))
+    check = check_virtual_machine(inventory)
+    assert (check.verdict, check.reason) == ("fail", "VM_DETECTED")
+
+
+def test_a_machine_with_too_many_signs_lists_the_declared_ones_first(load: Load) -> None:
+    """Hints are what an inventory can spare."""
+    markers = {f"mark:{number:02d}": "" for number in range(SIGNS_MAX)}
+    report = _changed(load, "thinkpad-ivy-bridge", {**markers, "proc/self/stat": "1 (cat) 0 0"})
+    assert len(report.inventory.signs) == SIGNS_MAX
+    assert Sign(31, "state 0") in report.inventory.signs
+    assert report.inventory.encode()
 
 
 def test_an_unknown_sign_number_changes_nothing(replay: Replay) -> None:

@@ -2,7 +2,7 @@
  *
  * Every buffer has exactly the size that is announced, so a step beyond it is reported; a canary byte pattern
  * shows that a refused call left its output untouched.  Case, integers little-endian:
- *   u8 operation (0 hash, 1 keyed, 2 context key, 3 derive, 4 derive many), u8 null pointers (bit 0 key, 1 data,
+ *   u8 operation (0 hash, 1 keyed, 2 context key, 3 derive, 4 derive many, 5 a fault), u8 null pointers (bit 0 key, 1 data,
  *   2 output, 3 offsets), u32 key length, u32 data length, u32 output length, u32 count, then key, data, and for
  *   operation 4 count + 1 offsets of u64.  Answer: u8 status, output.
  */
@@ -73,6 +73,7 @@ int main(void)
             case 4:
                 status = mn_blake3_derive_many(k, key_len, d, len, nulls & 8 ? NULL : offsets, count, o, out_len);
                 break;
+            case 5: status = d[len]; break; /* one byte too far, to show that a sanitizer watches */
             default: return 4;
             }
         }

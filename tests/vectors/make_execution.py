@@ -30,8 +30,7 @@ from metanode.core.model.vote import Certificate, VoteType, vote_digest
 from metanode.core.roles import BlockFields, Execution, Head
 from metanode.fingerprint.inventory import SOURCES, Board, Cpu, Inventory
 from metanode.fingerprint.keyed import PROBE_CHAIN, run_keyed
-from metanode.plugins.consensus._shared.chain import LOOK_BACK_EPOCHS
-from metanode.plugins.consensus._shared.headers import HeaderIndex
+from metanode.plugins.consensus._shared.headers import HeaderIndex, look_back_ms
 from metanode.plugins.ledger.attested.ledger import AttestedLedger
 
 HERE = Path(__file__).resolve().parent
@@ -115,10 +114,7 @@ class Chain:
         self.members = decode_set(origin.validators)
         self.names = [next(name for name in VALIDATORS if account(name) == m.account) for m in self.members]
         self.acting = set_hash(origin.validators)
-        params = origin.params
-        self.index = HeaderIndex(
-            origin.hash, GENESIS_MS, LOOK_BACK_EPOCHS * params.slot_ms * params.slots_per_epoch
-        )
+        self.index = HeaderIndex(origin.hash, GENESIS_MS, look_back_ms(origin.params))
         state = self.ledger.genesis_state()
         self.genesis_entries = list(state.items())
         self.head = Head(
@@ -471,15 +467,36 @@ def main_chain() -> Chain:
     return chain
 
 
-def look_back_chain() -> Chain:
-    """Return a chain on which a challenge may be old, and still is too old two epochs before the parent."""
-    chain = Chain(genesis("look-back", challenge_fresh_ms=300_000, min_fee=0))
-    one = chain.opened("machine A", chain.record("machine A", G4), 1)
-    two = chain.opened("machine B", chain.record("machine B", replace(G4, memory_mib=512)), 2)
-    chain.block("commits", 1_000, chain.commit("alice", one), chain.commit("alice", two))
-    chain.block("an empty block", 16_000)
-    chain.block("the parent is two epochs after genesis: its challenge is known", 16_500, chain.reveal("alice", one))
-    chain.block("the parent is later: it is not", 16_600, chain.reveal("alice", two), codes=(257,))
+def look_back_chain(name: str, fresh_ms: int, window_ms: int) -> Chain:
+    """Return a chain that looks back as far as it may, and a millisecond further.
+
+    Where a challenge is outside the window, its interval is not asked for: the code tells.
+    """
+    chain = Chain(genesis(name, challenge_fresh_ms=fresh_ms, min_fee=0))
+    one, two, three = (
+        chain.opened(f"machine {letter}", chain.record(f"machine {letter}", replace(G4, memory_mib=512 + salt)), salt)
+        for salt, letter in enumerate("ABC")
+    )
+    chain.block("commits", 1_000, *(chain.commit("alice", each) for each in (one, two, three)))
+    chain.block("a machine", 1_500, chain.reveal("alice", one))
+    chain.block("its late attestation of interval 0", 9_000, chain.attest("machine A", replace(G4, memory_mib=512), 1))
+    fresh = range(fresh_ms - 1, fresh_ms + 2)
+    edges = (window_ms, window_ms + 1, window_ms + 1_000, window_ms + 1_001)
+    for at_ms in sorted({*fresh, *edges}):
+        if at_ms == fresh_ms:
+            chain.block("genesis is a fresh challenge to the last", at_ms, chain.reveal("alice", two))
+        elif at_ms == fresh_ms + 1:
+            chain.block("and no longer", at_ms, chain.reveal("alice", three), codes=(257,))
+        else:
+            chain.block("an empty block", at_ms)
+        for height, asked_ms in ((0, 0), (1, 1_000)):
+            if at_ms >= window_ms:
+                known = at_ms - asked_ms <= window_ms
+                chain.refuse(
+                    f"interval 0 again, asked {asked_ms} ms after genesis, the parent is {at_ms} ms after it",
+                    "CHALLENGE_USED" if known else "CHALLENGE_LATE", at_ms + 1,
+                    chain.attest("machine A", replace(G4, memory_mib=512), height),
+                )  # fmt: skip
     return chain
 
 
@@ -526,7 +543,14 @@ def main() -> None:
         "Whole chains. Each block stands on the one before; `receipts` and `changes` (of the state, null removes) "
         "follow from it. A block with `envelopes` at `time_ms` on top of height `after` is refused with `code`. "
         "Bundles verify for the chain's genesis and set, or are refused with `code`.",
-        chains=[each.document() for each in (chain, look_back_chain())],
+        chains=[
+            each.document()
+            for each in (
+                chain,
+                look_back_chain("look-back-two-epochs", fresh_ms=12_000, window_ms=16_000),
+                look_back_chain("look-back-while-fresh", fresh_ms=20_000, window_ms=20_000),
+            )
+        ],
     )
     make_snapshot(chain.head.state)
 

@@ -61,13 +61,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     :raises Rejection: BAD_JSON.
     """
     try:
-        value = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_int=_refuse_number,
-            parse_float=_refuse_number,
-            parse_constant=_refuse_number,
-        )
+        value = _DECODER.decode(body.decode("utf-8"))
     except RecursionError:
         raise Rejection("BAD_JSON", "the body is nested too deep") from None
     except ValueError as error:
@@ -86,3 +80,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_number(token: str) -> NoReturn:
     raise Rejection("BAD_JSON", f"number {token[:20]} in the body", "strings, and lists of strings")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique,
+    parse_int=_refuse_number,
+    parse_float=_refuse_number,
+    parse_constant=_refuse_number,
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from metanode.core.model.errors import MetanodeError, PeerError
 
@@ -28,8 +28,7 @@ _DIGITS = re.compile(rb"[0-9]{1,15}")
 _ABSOLUTE = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A request's first line and headers, checked."""
 
     method: str
@@ -45,8 +44,7 @@ class Head:
     expects_continue: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A request, complete."""
 
     head: Head

@@ -5,8 +5,6 @@ Forgives what RFC 9112 section 2.2 and 5.2 allow and httptools refuses: bare lin
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import h11
 
 from metanode.core.model.errors import MetanodeError
@@ -84,7 +82,7 @@ class H11Parser:
             version = event.http_version.decode("ascii")
             head = read_head(bytes(event.method), bytes(event.target), version, fields, self._body_bytes_max)
             # h11 never keeps an HTTP/1.0 connection.
-            self._head = head if version == "1.1" else replace(head, keep_alive=False)
+            self._head = head if version == "1.1" else head._replace(keep_alive=False)
             self._continue_due = head.expects_continue
         elif isinstance(event, h11.Data):
             self._body += event.data

@@ -36,6 +36,7 @@ class HttptoolsParser:
         self._unproductive = 0  # bytes fed since a head or body byte was completed
         self._progress = False
         self._continue_due = False
+        self._body_owed = b""  # the header that frames the body of a request to upgrade, until that is read
         self.in_request = False
         self.tail = b""
 
@@ -53,8 +54,7 @@ class HttptoolsParser:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._finished = True
-            self.tail = data[upgrade.args[0] :]
+            self._take_rest(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             # What follows a request that ends the connection is nobody's business.
             if not self._finished:
@@ -69,6 +69,26 @@ class HttptoolsParser:
             self._events.append(ContinueWanted())
         self._continue_due = False
         return self._events
+
+    def _take_rest(self, rest: bytes) -> None:
+        """Take what follows the head of a request to upgrade: its body first (RFC 9110 section 7.8), then the tail.
+
+        httptools hands on everything behind such a head, the body included; so one of its parsers that knows of
+        no upgrade reads the body.  Clients that offer HTTP/2 with every request send bodies this way.
+        """
+        framing = self._body_owed
+        if not framing:
+            self._finished = True
+            self.tail = rest
+            return
+        self._body_owed = b""
+        self._parser = httptools.HttpRequestParser(_BodyReader(self))
+        try:
+            self._parser.feed_data(b"POST / HTTP/1.1\r\nConnection: close\r\n" + framing + b"\r\n\r\n")
+            self._parser.feed_data(rest)
+        except httptools.HttpParserError as error:
+            if not self._finished:
+                self._refuse(self._refusal or bad_request(f"malformed request: {_reason(error)}"))
 
     def _refuse(self, error: MetanodeError) -> None:
         self._finished = True
@@ -108,7 +128,11 @@ class HttptoolsParser:
             )
         except MetanodeError as error:
             self._stop(error)
-        self._continue_due = self._head is not None and self._head.expects_continue
+        if self._head is None:
+            return
+        self._continue_due = self._head.expects_continue
+        if self._head.upgrade:
+            self._body_owed = _framing(self._head)
 
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""
@@ -118,7 +142,9 @@ class HttptoolsParser:
             self._stop(body_too_large(len(self._body), self._body_bytes_max))
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """The request is whole, unless only its head is (see `_take_rest`)."""
+        if self._body_owed:
+            return
         assert self._head is not None, "llhttp completes the head before the message"
         self._progress = True
         self.in_request = False
@@ -130,6 +156,22 @@ class HttptoolsParser:
         """Make the C parser give up; `feed` turns the kept error into an event."""
         self._refusal = error
         raise error
+
+
+class _BodyReader:
+    """What httptools calls while it reads only a body."""
+
+    def __init__(self, parser: HttptoolsParser) -> None:
+        self.on_body = parser.on_body
+        self.on_message_complete = parser.on_message_complete
+
+
+def _framing(head: Head) -> bytes:
+    """Return the header that frames a request's body, empty when it has none."""
+    if "transfer-encoding" in head.headers:
+        return b"Transfer-Encoding: chunked"
+    length = head.headers.get("content-length", "0")
+    return b"Content-Length: " + length.encode("ascii") if int(length) else b""
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,7 @@ from metanode.core.model.errors import MetanodeError
 from metanode.plugins.api._shared.router import MethodNotAllowed
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-RETRY_AFTER_S = {"RATE_LIMITED": 10, "POOL_FULL": 5, "NOT_READY": 2, "TOO_MANY_CONNECTIONS": 5}
+RETRY_AFTER_S = {"RATE_LIMITED": 10, "POOL_FULL": 5, "NOT_READY": 2, "TOO_MANY_CONNECTIONS": 5, "BODIES_FULL": 5}
 """Seconds until a retry makes sense, for refusals that are about time; an error's own `retry_after_s` wins."""
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}

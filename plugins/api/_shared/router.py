@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from metanode.core.http import Route
@@ -25,8 +26,7 @@ class MethodNotAllowed(Rejection):
         self.allow = allow
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A route and the values of its path's `{name}` parts."""
 
     route: Route

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
+from metanode.core.current import REQUEST
 from metanode.core.hooks import PluginContext
 from metanode.core.http import EventStream, Request, Response
 from metanode.core.model.errors import MetanodeError
@@ -34,8 +34,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PLUGIN_MODULE = re.compile(r"metanode\.plugins\.(\w+\.\w+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What goes back to the client."""
 
     data: bytes
@@ -73,6 +72,7 @@ class Answerer:
         """
         head = incoming.head
         request_id = self._request_id(head)
+        REQUEST.set(request_id)  # until this connection's next request: what a stream logs later belongs to it too
         extra: Headers = (("x-request-id", request_id), *self._origins.headers(head.headers))
         match: Match | None = None
         try:
@@ -89,7 +89,7 @@ class Answerer:
                 self._log.error("request %s: %s", request_id, error.line())
             refusal = error_response(error)
         except Exception as error:  # noqa: BLE001 - the boundary to handlers of any plugin
-            plugin = "api.http" if match is None else plugin_of(match.route.handler)
+            plugin = "api.http" if match is None else match.route.plugin or plugin_of(match.route.handler)
             self._log.error("plugin %s failed to answer request %s: %r", plugin, request_id, error, exc_info=error)
             failure = f"plugin {plugin} failed to answer request {request_id}"
             refusal = error_response(MetanodeError("INTERNAL", failure))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import enum
 import logging
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 
 import trio
 
@@ -19,6 +19,7 @@ from metanode.core.model.errors import MetanodeError
 from metanode.plugins.api._shared.messages import READ_BYTES, Head, Incoming, Refused, RequestParser
 from metanode.plugins.api._shared.replies import CONTINUE
 from metanode.plugins.api.http.answering import Answer, Answerer, close_events, is_websocket
+from metanode.plugins.api.http.bodies import BodyBudget, BodyClaim
 from metanode.plugins.api.http.streams import Framing, ServerSentEvents, write_stream
 
 HANDLER_TIMEOUT_S = 30
@@ -33,6 +34,8 @@ LINGER_BYTES_MAX = 256 << 10
 """What is read and dropped meanwhile: closing with unread input would destroy the answer."""
 STREAMS_MAX = 64
 """Event streams at once; further ones are answered 503, so that streams cannot take all connections."""
+DEADLINE_STEP_S = 0.5
+"""How often the listener looks for connections whose time ran out, and so the most that one may overrun."""
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Shared:
     header_timeout_s: float
     idle_timeout_s: float
     log: logging.Logger
+    bodies: BodyBudget = field(default_factory=BodyBudget)
     streams: int = 0
 
 
@@ -60,19 +64,25 @@ class _Phase(enum.Enum):
 class Connection:
     """Serves one client on an established stream.
 
-    One cancel scope spans the connection and its deadline moves with the phase: a scope for every
-    read, answer and write would cost a third of a small request's time.
+    One cancel scope spans the connection.  Its deadline moves with the phase and is a plain number that the
+    listener looks at twice a second: three real deadlines for every small request would cost a tenth of its time.
 
     :param peer: the client's address.
     """
 
+    due: float
+    """When the phase must be over, in trio's seconds."""
+
     def __init__(self, stream: trio.abc.Stream, peer: str, shared: Shared) -> None:
         self._stream = stream
-        self._peer = peer
+        self.peer = peer
         self._shared = shared
         self._parser = shared.new_parser()
         self._started: float | None = None  # when the unfinished request's first byte came
         self._scope = trio.CancelScope()
+        self.due = math.inf
+        self._waiting_since = trio.current_time()
+        self._claim = BodyClaim(shared.bodies)
         self._phase = _Phase.RESTING
         self._framing: Framing = ServerSentEvents()
         self._closing = False
@@ -88,10 +98,11 @@ class Connection:
             if linger:
                 await self._part()
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            self._shared.log.debug("connection of %s broke: %s", self._peer, error)
+            self._shared.log.debug("connection of %s broke: %s", self.peer, error)
         except Exception as error:  # a bug met by one client must not stop the others
-            self._shared.log.error("connection of %s failed: %r", self._peer, error, exc_info=error)
+            self._shared.log.error("connection of %s failed: %r", self.peer, error, exc_info=error)
         finally:
+            self._claim.hold(0)
             await trio.aclose_forcefully(self._stream)
 
     async def turn_away(self, error: MetanodeError) -> None:
@@ -104,6 +115,21 @@ class Connection:
             pass  # it went first
         finally:
             await trio.aclose_forcefully(self._stream)
+
+    def expire(self) -> None:
+        """End the phase, whose time ran out."""
+        self._scope.cancel()
+
+    @property
+    def waits_since(self) -> float | None:
+        """Since when the client has owed us bytes, in trio's seconds; None while we owe it something."""
+        waits = self._phase in (_Phase.RESTING, _Phase.READING) and not self._closing
+        return self._waiting_since if waits else None
+
+    def give_way(self) -> None:
+        """End at once and without a word while the client owes us bytes: another one needs the place."""
+        self._phase = _Phase.RESTING
+        self.close_soon()
 
     def close_soon(self) -> None:
         """End after the answer in work, at once when there is none."""
@@ -127,6 +153,7 @@ class Connection:
             for event in self._parser.feed(data):
                 if isinstance(event, Incoming):
                     completed = True
+                    self._claim.hold(len(event.body))
                     if not await self._answer(event):
                         return True
                 elif isinstance(event, Refused):
@@ -134,6 +161,9 @@ class Connection:
                     return True
                 else:
                     await self._send(CONTINUE)
+            if not self._claim.hold(self._parser.body_received):
+                await self._refuse(self._claim.refusal())
+                return True
             if not self._parser.in_request:
                 self._started = None
             elif completed or self._started is None:
@@ -144,19 +174,21 @@ class Connection:
         """Set the deadline of the next read: for a request's arrival, or for the rest between requests."""
         if self._started is None:
             self._phase = _Phase.RESTING
-            self._scope.deadline = trio.current_time() + rest_s
+            self._waiting_since = trio.current_time()
+            self.due = self._waiting_since + rest_s
         else:
             self._phase = _Phase.READING
+            self._waiting_since = self._started
             granted = self._parser.body_received / BODY_BYTES_PER_S_MIN
-            self._scope.deadline = self._started + self._shared.header_timeout_s + granted
+            self.due = self._started + self._shared.header_timeout_s + granted
 
     async def _answer(self, incoming: Incoming) -> bool:
         """Answer one request; False when the connection must end."""
         head = incoming.head
         keep_alive = head.keep_alive and not head.upgrade and not self._closing
         self._phase = _Phase.ANSWERING
-        self._scope.deadline = trio.current_time() + HANDLER_TIMEOUT_S
-        answer = await self._shared.answerer.answer(incoming, self._peer, keep_alive=keep_alive)
+        self.due = trio.current_time() + HANDLER_TIMEOUT_S
+        answer = await self._shared.answerer.answer(incoming, self.peer, keep_alive=keep_alive)
         if answer.stream is not None:
             try:
                 await self._write_stream(head, answer, answer.stream)
@@ -194,7 +226,7 @@ class Connection:
         """Write within the deadline of writes; between events there is none."""
         await self._send(data)
         self._phase = _Phase.STREAMING
-        self._scope.deadline = math.inf
+        self.due = math.inf
         if self._closing:
             self._scope.cancel()
 
@@ -203,7 +235,7 @@ class Connection:
 
     async def _send(self, data: bytes) -> None:
         self._phase = _Phase.WRITING
-        self._scope.deadline = trio.current_time() + WRITE_TIMEOUT_S + len(data) / BODY_BYTES_PER_S_MIN
+        self.due = trio.current_time() + WRITE_TIMEOUT_S + len(data) / BODY_BYTES_PER_S_MIN
         await self._stream.send_all(data)
 
     async def _cut(self) -> bool:
@@ -234,3 +266,13 @@ class Connection:
                 if not data:
                     return
                 dropped += len(data)
+
+
+async def watch_deadlines(connections: Collection[Connection]) -> None:
+    """End what runs out of time among `connections`, which may change meanwhile.  Never returns."""
+    while True:
+        await trio.sleep(DEADLINE_STEP_S)
+        now = trio.current_time()
+        for connection in connections:
+            if connection.due <= now:
+                connection.expire()

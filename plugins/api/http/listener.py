@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import ssl
+from collections import Counter
 from collections.abc import Sequence
 
 import trio
 
 from metanode.core.metrics import Gauge
 from metanode.core.model.errors import MetanodeError, SettingsError
-from metanode.plugins.api.http.connection import Connection, Shared
+from metanode.plugins.api.http.connection import Connection, Shared, watch_deadlines
+from metanode.plugins.api.http.sockets import PlainStream
 
 BACKLOG = 256
 CLOSE_GRACE_S = 2
@@ -109,13 +111,16 @@ class Listener:
     async def _hold(self, sockets: Sequence[trio.SocketListener]) -> None:
         """Connections outlive the cancellation of `serve`, so that none is cut within an answer."""
         with self._held:
-            async with trio.open_nursery() as connections:
-                with self._accepting:
-                    async with trio.open_nursery() as acceptors:
-                        for socket in sockets:
-                            acceptors.start_soon(self._accept, socket, connections)
-                for socket in sockets:
-                    await socket.aclose()
+            async with trio.open_nursery() as watching:
+                watching.start_soon(watch_deadlines, self._open)
+                async with trio.open_nursery() as connections:
+                    with self._accepting:
+                        async with trio.open_nursery() as acceptors:
+                            for socket in sockets:
+                                acceptors.start_soon(self._accept, socket, connections)
+                    for socket in sockets:
+                        await socket.aclose()
+                watching.cancel_scope.cancel()
 
     async def _accept(self, socket: trio.SocketListener, connections: trio.Nursery) -> None:
         while True:
@@ -127,7 +132,7 @@ class Listener:
                 self._shared.log.warning("cannot accept connections: %s", error)
                 await trio.sleep(ACCEPT_PAUSE_S)
                 continue
-            if self._count < self._connections_max:
+            if self._count < self._connections_max or self._make_room():
                 self._count += 1
                 self._gauge.set(self._count)
                 connections.start_soon(self._serve_one, stream)
@@ -137,12 +142,28 @@ class Listener:
             else:
                 await trio.aclose_forcefully(stream)
 
+    def _make_room(self) -> bool:
+        """End the connection whose client has let us wait longest; False when we owe every client an answer.
+
+        Only the source that holds most of the waiting connections loses one, so whoever opens many and
+        says little closes his own and nobody else's.
+        """
+        waiting = [(since, each) for each in self._open if (since := each.waits_since) is not None]
+        if not waiting:
+            return False
+        held = Counter(each.peer for _, each in waiting)
+        most = max(held.values())
+        _, victim = min((row for row in waiting if held[row[1].peer] == most), key=lambda row: row[0])
+        victim.give_way()
+        return True
+
     async def _serve_one(self, stream: trio.SocketStream) -> None:
+        peer = _peer(stream)
         try:
             secured = await self._secure(stream)
             if secured is None:
                 return
-            connection = Connection(secured, _peer(stream), self._shared)
+            connection = Connection(secured, peer, self._shared)
             self._open.add(connection)
             try:
                 if self._accepting.cancel_called:
@@ -157,7 +178,7 @@ class Listener:
     async def _secure(self, stream: trio.SocketStream) -> trio.abc.Stream | None:
         """Return the stream to speak HTTP on; None when the TLS handshake fails or takes too long."""
         if self._tls is None:
-            return stream
+            return PlainStream(stream)
         secured = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
         try:
             with trio.move_on_after(self._shared.header_timeout_s):

@@ -13,10 +13,12 @@ from metanode.plugins.api._shared.messages import RequestParser
 from metanode.plugins.api._shared.router import Router
 from metanode.plugins.api._shared.sources import Origins, Sources
 from metanode.plugins.api.http.answering import Answerer
+from metanode.plugins.api.http.bodies import BodyBudget
 from metanode.plugins.api.http.connection import Shared
 from metanode.plugins.api.http.listener import Listener, bind, load_tls, url
 from metanode.plugins.api.http.routes_accounts import AccountRoutes
 from metanode.plugins.api.http.routes_chain import ChainRoutes
+from metanode.plugins.api.http.routes_metrics import MetricsRoutes
 from metanode.plugins.api.http.routes_node import NodeRoutes
 from metanode.plugins.api.http.routes_submit import SubmitRoutes
 from metanode.plugins.api.http.signing import ReplySigner
@@ -31,7 +33,13 @@ def register_api(context: PluginContext) -> Api:
 @hookimpl
 def register_routes(context: PluginContext) -> Sequence[Route]:
     """Answer the hook with the routes of this plugin."""
-    parts = (NodeRoutes(context), ChainRoutes(context), AccountRoutes(context), SubmitRoutes(context))
+    parts = (
+        NodeRoutes(context),
+        MetricsRoutes(context),
+        ChainRoutes(context),
+        AccountRoutes(context),
+        SubmitRoutes(context),
+    )
     return [route for part in parts for route in part.routes()]
 
 
@@ -69,6 +77,7 @@ class HttpApi:
             header_timeout_s=settings["header_timeout_s"],
             idle_timeout_s=settings["idle_timeout_s"],
             log=context.log,
+            bodies=BodyBudget(settings["bodies_mib_max"] << 20),
         )
         gauge = context.metrics.gauge("http_connections", "connections held by the HTTP listener")
         listener = Listener(shared, self._tls, settings["connections_max"], gauge)

@@ -30,6 +30,8 @@ class NodeRoutes:
         self._storage_asked: float | None = None
         self._asking = trio.Lock()
         self._genesis: Response | None = None
+        self._health: Response | None = None
+        self._health_of: tuple[bool, bool, int] = (False, False, -1)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -43,18 +45,31 @@ class NodeRoutes:
         )
 
     async def health(self, request: Request) -> Response:
-        """Exactly the six fields that RustChain's tools read as well."""
+        """The six fields that RustChain's tools read as well; `notes` only when a part has something to say.
+
+        An answer serves for the rest of its second, unless the node stops or starts to be well meanwhile.
+        """
         storage = await self._ask_storage()
         db_rw = bool(storage["db_rw"])
         well = db_rw and self._context.health.ok
-        value = {
+        uptime_s = int(self._context.clock.monotonic() - self._started)
+        if self._health is None or self._health_of != (well, db_rw, uptime_s):
+            self._health = self._tell_health(storage, well, uptime_s)
+            self._health_of = well, db_rw, uptime_s
+        return self._health
+
+    def _tell_health(self, storage: Mapping[str, bool | int | float], well: bool, uptime_s: int) -> Response:
+        notes = [f"{name}: {row.detail}" for name, row in self._context.health.snapshot().items() if row.detail]
+        value: dict[str, bool | int | float | str | list[str]] = {
             "ok": well,
             "version": VERSION,
-            "uptime_s": int(self._context.clock.monotonic() - self._started),
-            "db_rw": db_rw,
+            "uptime_s": uptime_s,
+            "db_rw": bool(storage["db_rw"]),
             "backup_age_hours": storage["backup_age_hours"],
             "tip_age_slots": self._tip_age_slots(),
         }
+        if notes:
+            value["notes"] = notes
         return json_response(value, status=200 if well else 503)
 
     async def ready(self, request: Request) -> Response:

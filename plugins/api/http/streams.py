@@ -105,7 +105,7 @@ async def _pump(
     try:
         async for name, text in content.events:
             await sending.send(framing.event(name, text))
-    except Exception as error:  # the boundary to event sources of any plugin
+    except (Exception, SystemExit) as error:  # the boundary to event sources of any plugin
         log.error("an event stream failed: %r", error, exc_info=error)
     await sending.send(b"")
 

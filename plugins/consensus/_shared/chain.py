@@ -26,10 +26,7 @@ from metanode.core.model.state_map import StateMap
 from metanode.core.model.validators import decode_set, set_hash
 from metanode.core.model.vote import Certificate, decode_certificate
 from metanode.core.roles import BlockCommit, BlockFields, BlockRecord, Execution, Head, Ledger, Mempool, Storage
-from metanode.plugins.consensus._shared.headers import HeaderIndex
-
-LOOK_BACK_EPOCHS = 2
-"""How far back a rule may look, in epochs: a late attestation's slot lies in this epoch or the one before."""
+from metanode.plugins.consensus._shared.headers import HeaderIndex, look_back_ms
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,8 @@ class Proposal:
     header: Header
     header_hash: bytes
     execution: Execution
+    receipts: Sequence[bytes]
+    """The encoded receipts of the execution."""
 
 
 class Chain:
@@ -55,8 +54,7 @@ class Chain:
         self._bus = bus
         self._log = log
         self._validator_set = b""
-        epoch_ms = genesis.params.slot_ms * genesis.params.slots_per_epoch
-        self._headers = HeaderIndex(genesis.hash, genesis.genesis_ms, LOOK_BACK_EPOCHS * epoch_ms)
+        self._headers = HeaderIndex(genesis.hash, genesis.genesis_ms, look_back_ms(genesis.params))
         self._head: Head | None = None
         self._grown = trio.Event()
 
@@ -111,10 +109,11 @@ class Chain:
     def assemble(self, fields: BlockFields, candidates: Sequence[Envelope], vrf_proof: bytes) -> Proposal:
         """Build the block that holds as many candidates as may stand, in their order."""
         execution = self._ledger.execute(self.head, fields, candidates, assemble=True)
-        header = self._header(fields, execution, vrf_proof)
+        receipts = [receipt.encode() for receipt in execution.receipts]
+        header = self._header(fields, execution, receipts, vrf_proof)
         raw = header.encode()
         block = Block.build(raw, [envelope.raw for envelope in execution.included])
-        return Proposal(block, header, header_hash(raw), execution)
+        return Proposal(block, header, header_hash(raw), execution, receipts)
 
     def check(self, block: Block) -> Proposal:
         """Apply every rule of a block on top of the head.
@@ -141,13 +140,14 @@ class Chain:
             raise
         except MetanodeError as error:
             raise InvalidBlock(error.code, error.message, error.expected) from error
-        expected = self._header(fields, execution, header.vrf_proof)
+        receipts = [receipt.encode() for receipt in execution.receipts]
+        expected = self._header(fields, execution, receipts, header.vrf_proof)
         if expected.encode() != block.header:
             raise InvalidBlock(
                 "BAD_ROOT",
                 f"header {header.height} differs from the one its block gives: {_difference(header, expected)}",
             )
-        return Proposal(block, header, header_hash(block.header), execution)
+        return Proposal(block, header, header_hash(block.header), execution, receipts)
 
     async def commit(self, proposal: Proposal, certificate: Certificate) -> None:
         """Make a certified block durable, then move the head and tell the node."""
@@ -162,7 +162,7 @@ class Chain:
                     proposal.block,
                     proposal.header_hash,
                     certificate.encode(),
-                    [receipt.encode() for receipt in execution.receipts],
+                    proposal.receipts,
                 ),
                 envelope_ids=included,
                 changes=execution.changes,
@@ -197,7 +197,7 @@ class Chain:
             await self._grown.wait()
         return self.head
 
-    def _header(self, fields: BlockFields, execution: Execution, vrf_proof: bytes) -> Header:
+    def _header(self, fields: BlockFields, execution: Execution, receipts: Sequence[bytes], vrf_proof: bytes) -> Header:
         return Header(
             version=HEADER_VERSION,
             chain_id=self._genesis.chain_id,
@@ -207,7 +207,7 @@ class Chain:
             prev_hash=self.head.header_hash,
             roots=Roots(
                 tx=tx_root([envelope.id for envelope in execution.included]),
-                receipts=receipts_root([receipt.encode() for receipt in execution.receipts]),
+                receipts=receipts_root(receipts),
                 state=execution.state.root,
             ),
             validator_set_hash=set_hash(self._validator_set),
@@ -231,7 +231,7 @@ class Chain:
 
     async def _recover_headers(self, height: int) -> None:
         """Read back the window of headers, newest page first, until it is full or genesis is reached."""
-        window_ms = LOOK_BACK_EPOCHS * self._genesis.params.slot_ms * self._genesis.params.slots_per_epoch
+        window_ms = look_back_ms(self._genesis.params)
         pages: list[list[tuple[bytes, int]]] = []
         last, newest_ms = height, -1
         while last >= 1:

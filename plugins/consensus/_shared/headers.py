@@ -1,14 +1,26 @@
 """The recent finalised headers that consensus rules may look back to.
 
 An attestation names the height of its challenge; every validator must find the same header
-hash and time there, or find that it is too old.  How far back a rule may look is two epochs
-of block time (attestation.md section 3), so that is what stays in memory: 40 bytes a header.
+hash and time there, or find that it is too old.  What lies within `look_back_ms` of block time
+stays in memory: 40 bytes a header.
 """
 
 from __future__ import annotations
 
+from metanode.core.model.params import Params
+
+LOOK_BACK_EPOCHS = 2
+"""How far back a rule may look, in epochs: a late attestation's slot lies in this epoch or the one before."""
 HASH_BYTES = 32
 ENTRY_BYTES = HASH_BYTES + 8
+
+
+def look_back_ms(params: Params) -> int:
+    """Return how far before the head's time rules may look, ms: two epochs, or as long as a challenge is fresh.
+
+    The longer of both, so that a slow machine's fresh challenge is known where epochs are short.
+    """
+    return max(LOOK_BACK_EPOCHS * params.slot_ms * params.slots_per_epoch, params.challenge_fresh_ms)
 
 
 class HeaderIndex:

@@ -10,6 +10,7 @@ memo that looks like a record would turn a torn tail into corruption.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import zlib
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ class WriteAheadLog:
         self._path = directory / "wal.log"
         self._directory = directory
         self._fd = -1
+        self._lock = -1
         self._bytes = 0
         self._salt = b""
 
@@ -46,11 +48,12 @@ class WriteAheadLog:
     def open(self) -> list[bytes]:
         """Open or make the log and return its records in order; what is returned is durable.
 
-        :raises StorageError: WAL_CORRUPT when a record before the last one is damaged;
-            STORAGE_FULL when the disk refuses.
+        :raises StorageError: WAL_CORRUPT when a record before the last one is damaged; STORAGE_LOCKED
+            when another process signs with this log; STORAGE_FULL when the disk refuses.
         """
         try:
             make_directory(self._directory)
+            self._take_lock()
             # A process that was killed may have left the file's name, or records, to the page cache alone:
             # nobody may act on a record that the next power cut takes back.
             if self._path.exists():
@@ -97,10 +100,21 @@ class WriteAheadLog:
             raise self._refused(error) from error
 
     def close(self) -> None:
-        """Close the file; every appended record is already durable."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Close the file and give the lock up; every appended record is already durable."""
+        for fd in (self._fd, self._lock):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._lock = -1
+
+    def _take_lock(self) -> None:
+        """Two processes with one log would sign twice at one height."""
+        self._lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            self._lock = -1
+            raise StorageError("STORAGE_LOCKED", f"another process uses {self._directory}") from None
 
     def _replace(self, records: Sequence[bytes]) -> None:
         temporary = self._path.with_suffix(".new")

@@ -24,6 +24,9 @@ from metanode.plugins.consensus.solo import machine
 EMPTY_BLOCK_MS_MAX = 60_000
 """An empty block is due at the latest after this, so that challenges stay fresh (protocol.md section 3)."""
 
+CLOCK_AHEAD_MS_MAX = 2_000
+"""A head further ahead of the wall clock than this is reported as unhealthy (protocol.md section 3, time)."""
+
 RECORD_PROMISE = 1
 
 
@@ -45,6 +48,8 @@ class SoloConsensus:
         self._wal = None if context.data_dir is None else WriteAheadLog(context.data_dir / "wal")
         self._state = machine.State(height=1)
         self._proposal: Proposal | None = None
+        self._last_promise = b""
+        self._clock_wrong = False
         self._events: deque[machine.Event] = deque()
 
     @property
@@ -96,11 +101,24 @@ class SoloConsensus:
         parent_ms = self._chain.head.time_ms
         empty_ms = max(self._params.block_ms, min(EMPTY_BLOCK_MS_MAX, self._params.slot_ms // 4))
         # A clock that was set back must not stop the chain: never wait longer than one interval.
+        self._report_clock(clock.now_ms(), parent_ms)
         elapsed_ms = max(0, clock.now_ms() - parent_ms)
         with trio.move_on_after(max(0, empty_ms - elapsed_ms) / 1000):
             await self._context.roles.mempool.wait_for_envelopes()
         elapsed_ms = max(0, clock.now_ms() - parent_ms)
         await trio.sleep(max(0, self._params.block_ms - elapsed_ms) / 1000)
+
+    def _report_clock(self, now_ms: int, parent_ms: int) -> None:
+        """Say when the head is ahead of the clock: time never goes back, so slots and epochs stand still."""
+        ahead_s = (parent_ms - now_ms) // 1000
+        if ahead_s * 1000 > CLOCK_AHEAD_MS_MAX:
+            words = f"the newest block is {ahead_s} s ahead of this machine's clock; epochs wait for it"
+            if not self._clock_wrong:
+                self._context.log.warning(words)
+            self._context.health.report("consensus.clock", False, words)
+        elif self._clock_wrong:
+            self._context.health.report("consensus.clock", True, "")
+        self._clock_wrong = ahead_s * 1000 > CLOCK_AHEAD_MS_MAX
 
     async def _build(self, height: int) -> None:
         candidates = self._context.roles.mempool.select(
@@ -116,7 +134,7 @@ class SoloConsensus:
     async def _promise(self, height: int, promised: bytes) -> None:
         if self._wal is not None:
             assert self._proposal is not None, "a promise is made for a block that was built"
-            record = encode(
+            record = self._last_promise = encode(
                 [RECORD_PROMISE, self._context.identity.consensus.public_key, promised, self._proposal.block.encode()]
             )
             await self._workers.run(partial(self._wal.append, record))
@@ -134,7 +152,8 @@ class SoloConsensus:
             await self._chain.commit(proposal, certificate)
         self._proposal = None
         if self._wal is not None:
-            await self._workers.run(partial(self._wal.compact, []))
+            # The last promise stays: it is what keeps a restored backup from being signed over.
+            await self._workers.run(partial(self._wal.compact, [self._last_promise]))
         self._events.append(machine.BlockStored(height))
 
     async def _recover_promise(self) -> None:
@@ -142,20 +161,31 @@ class SoloConsensus:
         if self._wal is None:
             return
         records = await self._workers.run(self._wal.open)
+        head = self._chain.head
+        guard_above = self._context.settings["guard_above"]
         if not records:
+            if head.height > guard_above:
+                raise StorageError(
+                    "WAL_CORRUPT",
+                    f"{self._wal.path} holds no promise although the chain stands at {head.height}: what this key signed is unknown",
+                    f"the log of this home, or guard_above = {head.height} in [plugins.consensus.solo] if no other "
+                    "node ever signed with this key above that height",
+                )
             return
+        self._last_promise = records[-1]
         # One promise a height, heights rising: only the last one can be ahead of storage.
         key, promised, block = _read_promise(records[-1], str(self._wal.path))
         if key != self._context.identity.consensus.public_key:
             raise StorageError("WAL_CORRUPT", f"{self._wal.path} belongs to another consensus key, {key.hex()}")
-        head = self._chain.head
         height = decode_header(block.header).height
-        if height <= head.height:
+        if height <= max(head.height, guard_above):
             return
         if height > head.height + 1:
             raise StorageError(
                 "STORAGE_CORRUPT",
                 f"the consensus log promises block {height} but storage ends at {head.height}: blocks are lost",
+                f"the newest backup of this home; to go on without them, guard_above = {height} "
+                "in [plugins.consensus.solo], which signs other blocks at the lost heights",
             )
         self._proposal = await self._workers.run(partial(self._chain.check, block))
         self._context.log.info("finishing promised block height=%d hash=%s", height, promised.hex())

@@ -12,9 +12,10 @@ from metanode.core.model.genesis import Genesis
 from metanode.core.model.kinds import KindRegistry
 from metanode.core.model.state_map import StateMap
 from metanode.core.roles import AccountView, BlockFields, Execution, Head
-from metanode.plugins.ledger.attested import admission, execute
+from metanode.plugins.ledger.attested import admission, execute, tables
+from metanode.plugins.ledger.attested.entries import Account
 from metanode.plugins.ledger.attested.rules import rules_of
-from metanode.plugins.ledger.attested.state import LedgerState, genesis_state
+from metanode.plugins.ledger.attested.state import genesis_state
 from metanode.plugins.ledger.attested.supply import supply_parts
 from metanode.plugins.ledger.attested.verdicts import VERDICTS_MAX, Verdicts
 
@@ -55,7 +56,8 @@ class AttestedLedger:
 
     def account(self, state: StateMap, account: bytes) -> AccountView:
         """Read one account."""
-        entry = LedgerState(state).account(account)
+        value = state.get(tables.account_key(account))
+        entry = Account() if value is None else Account.decode(value)
         return AccountView(account, entry.balance, entry.nonce, entry.public_key)
 
     def supply(self, state: StateMap) -> Mapping[str, int]:

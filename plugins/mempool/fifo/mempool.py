@@ -111,10 +111,11 @@ class FifoMempool:
             self._pool.remove(envelope_id, Gone.DROPPED)
         if None in gone:
             # Others' envelopes were included: any sender's nonce may have moved.
-            senders = set(self._pool.senders())
+            nonces = {sender: self._base(sender) for sender in self._pool.senders()}
         else:
-            senders = {entry.envelope.sender for entry in gone if entry is not None}
-        self._discard(self._pool.rebase({sender: self._base(sender) for sender in senders}))
+            # In a block a sender's nonces rise one by one, so the last one stands below its next.
+            nonces = {entry.envelope.sender: entry.envelope.nonce + 1 for entry in gone if entry and self._pays(entry)}
+        self._discard(self._pool.rebase(nonces))
         self._discard(self._pool.expire(height=head.height + 1, now_s=self._now_s()))
         self._changed()
 
@@ -278,6 +279,9 @@ class FifoMempool:
             return Rejection("NOT_READY", "the pool is not recovered yet")
         requests = max(1, -(-envelopes // GROUP_ENVELOPES_MAX))
         return self._sources.refusal(source, self._now_s(), requests)
+
+    def _pays(self, entry: Entry) -> bool:
+        return not self._context.roles.ledger.kinds.get(entry.envelope.kind).nonceless
 
     def _base(self, sender: bytes) -> int:
         return self._context.roles.ledger.account(self._current_head().state, sender).nonce

@@ -242,6 +242,15 @@ class Disk:
             if not self._ignored(path)
         }
 
+    def mattering(self) -> set[int]:
+        """Return the serials of pending changes that any later state can still show."""
+        found: dict[str, Inode] = {}
+        _reach(self.top, "", lambda inode: inode.entries, found)
+        _reach(self.top, "/", lambda inode: inode.durable_entries, found)
+        alive = {*found.values(), self.top, *(change.inode for change in self.names if change.inode is not None)}
+        serials = {change.serial for change in self.names if change.directory in alive}
+        return serials | {write.serial for write in self.writes if write.inode in alive}
+
     # What a cut leaves.
 
     def states(self, chance: random.Random, torn: int, prefer: Iterable[int] = ()) -> Iterator[State]:

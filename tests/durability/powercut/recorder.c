@@ -9,9 +9,12 @@
  *   METANODE_RECORD_ROOT   absolute, without links: calls on files outside are not recorded
  *
  * A record is `struct head` and two byte strings (paths, or path and data).  recording.py reads it.
- * System calls are made directly: a hook must not depend on the symbol it replaces. */
+ * System calls are made directly: a hook must not depend on the symbol it replaces.  (opendir and closedir make
+ * theirs inside the C library: directories listed by name are not recorded, which changes nothing on a disk.) */
 
 #define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -170,6 +173,21 @@ int close(int fd)
     enter();
     watched[fd] = 0;  /* before the call: the number may be another thread's a moment later */
     status = (int)syscall(SYS_close, fd);
+    emit(CLOSE, 0, fd, -1, 0, 0, NULL, 0, NULL, 0);
+    leave();
+    return status;
+}
+
+/* Closes its descriptor inside the C library, where no hook of ours is passed. */
+int closedir(DIR *stream)
+{
+    int (*next)(DIR *) = (int (*)(DIR *))dlsym(RTLD_NEXT, "closedir");
+    int status, fd = dirfd(stream);
+    if (!active() || !is_watched(fd))
+        return next(stream);
+    enter();
+    watched[fd] = 0;
+    status = next(stream);
     emit(CLOSE, 0, fd, -1, 0, 0, NULL, 0, NULL, 0);
     leave();
     return status;

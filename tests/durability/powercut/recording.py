@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -59,7 +60,7 @@ def build(directory: Path) -> Path | None:
     if compiler is None:
         return None
     library = directory / "recorder.so"
-    command = [compiler, "-O1", "-shared", "-fPIC", "-pthread", "-U_FILE_OFFSET_BITS", "-o", str(library), str(SOURCE)]
+    command = [compiler, "-O1", "-shared", "-fPIC", "-pthread", "-U_FILE_OFFSET_BITS", "-o", str(library), str(SOURCE), "-ldl"]
     return library if subprocess.run(command, capture_output=True, check=False).returncode == 0 else None
 
 
@@ -93,18 +94,15 @@ def read(log: Path) -> Iterator[Record]:
         position += total
 
 
-def split(records: Sequence[Record], directories: Sequence[str], told: Callable[[bytes], str]) -> dict[str, list[Record]]:
-    """Sort the records of one process by the directory they are about.
-
-    :param told: says which directory a SEND is about, from its bytes.
-    """
+def split(records: Sequence[Record], directories: Sequence[str]) -> dict[str, list[Record]]:
+    """Sort the records of one process by the directory they are about; a SEND is JSON that names it."""
     parts: dict[str, list[Record]] = {directory: [] for directory in directories}
     owners: dict[int, str] = {}
     for record in records:
         if record.path:
             owner = next((name for name in directories if record.path.startswith(name + "/") or record.path == name), "")
         elif record.op is Op.SEND:
-            owner = told(record.data)
+            owner = _told(record.data)
         else:
             owner = owners.get(record.fd, "")
         if record.op is Op.OPEN:
@@ -114,3 +112,10 @@ def split(records: Sequence[Record], directories: Sequence[str], told: Callable[
         if owner:
             parts[owner].append(record)
     return parts
+
+
+def _told(data: bytes) -> str:
+    try:
+        return str(json.loads(data)["directory"])
+    except ValueError:
+        return ""  # an event loop waking itself

@@ -5,6 +5,7 @@ A sync is killed when, taken out of the recording, some cut behind it leaves a s
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -52,6 +53,8 @@ class Sync:
     """Position in the recording, segments counted through."""
     own: bool
     """Ours (fsync), not SQLite's (fdatasync)."""
+    first: bool
+    """The process's first on this file."""
     label: str
     """File and role: syncs with one label are one class."""
     changes: int
@@ -98,8 +101,8 @@ class Trial(Generic[Facts, Outcome]):
         self._seed = seed
         self._torn = torn
         self._outcomes: dict[bytes, Outcome] = {}
-        self.kept: dict[bytes, State] = {}
-        """States worth a second look (see `check`), by digest."""
+        self.kept: dict[bytes, tuple[State, Facts]] = {}
+        """States put aside by `check`, and what had been said when they came about, by digest."""
 
     def disk(self) -> Disk:
         """Return the disk before the first record."""
@@ -125,6 +128,8 @@ class Trial(Generic[Facts, Outcome]):
                 else:
                     for change in disk.apply(record):
                         lost.discard(change.serial)
+                    if lost and record.op is Op.SYNC:
+                        lost &= disk.mattering()
                 if drop is not None and number > drop and not lost:
                     return
                 self.subject.observe(facts, record, disk)
@@ -140,12 +145,14 @@ class Trial(Generic[Facts, Outcome]):
         disk, number, found = self.disk(), 0, []
         for segment in self.segments:
             disk.restart(segment.root)
+            known: set[str] = set()
             for record in segment.records:
                 if record.op is Op.SYNC:
                     path = "/".join(disk.relative(disk.fds[record.fd][1])) or "."
                     changes = disk.apply(record)
                     if changes:
-                        found.append(Sync(number, record.flag == 0, label(path, changes), len(changes)))
+                        found.append(Sync(number, record.flag == 0, path not in known, label(path, changes), len(changes)))
+                    known.add(path)
                 else:
                     disk.apply(record)
                 number += 1
@@ -153,18 +160,20 @@ class Trial(Generic[Facts, Outcome]):
 
     def check(
         self, tally: Tally, *, drop: int | None = None, part: tuple[int, int] = (0, 1), states_max: int | None = None,
-        keep: float = 0.0,
+        keep: float = 0.0, facts: Facts | None = None, since: int = 0,
     ) -> str | None:
         """Try every cut; return the first violation.
 
         :param part: (which, of how many): only these cuts, for several processes.
         :param states_max: at most so many states for each cut.
-        :param keep: the share of states put aside in `kept`.
+        :param keep: the share of states put aside in `kept`, with what had been said.
+        :param facts: what had been said before the first record.
+        :param since: only cuts from this record on.
         """
-        facts = self.subject.fresh()
+        facts = self.subject.fresh() if facts is None else copy.deepcopy(facts)
         chance = random.Random(self._seed)
         for count, cut in enumerate(self.walk(facts, drop)):
-            if count // 4 % part[1] != part[0]:
+            if count // 4 % part[1] != part[0] or cut.number < since:
                 continue
             tally.cuts += 1
             for index, state in enumerate(cut.disk.states(chance, self._torn, cut.lost)):
@@ -177,7 +186,7 @@ class Trial(Generic[Facts, Outcome]):
                     tally.violations.append(found)
                     return found
                 if keep and chance.random() < keep:
-                    self.kept[state.digest] = state
+                    self.kept[state.digest] = state, copy.deepcopy(facts)
         return None
 
     def outcome(self, state: State, tally: Tally) -> Outcome:

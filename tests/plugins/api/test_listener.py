@@ -6,6 +6,7 @@ import logging
 import shutil
 import ssl
 import subprocess
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +53,58 @@ async def test_a_host_that_is_not_this_machine_is_one_clear_line(host: str) -> N
 
 
 async def test_connections_beyond_the_cap_are_told_and_closed(serve: Any) -> None:
-    """And served again once there is room."""
-    async with serve(connections_max=2) as server:
-        async with server.connect() as one, server.connect() as two:
-            assert (await one.get("/v1/head")).status == (await two.get("/v1/head")).status == 200
+    """When every place waits for an answer of ours; and served again once there is room."""
+    gate = trio.Event()
+
+    async def slow(request: Request) -> Response:
+        await gate.wait()
+        return json_response({"done": True})
+
+    async def ask(client: Any) -> None:
+        assert (await client.get("/slow")).json == {"done": True}
+
+    async with serve(Route("GET", "/slow", slow, "waits"), connections_max=2) as server:
+        async with server.connect() as one, server.connect() as two, trio.open_nursery() as nursery:
+            nursery.start_soon(ask, one)
+            nursery.start_soon(ask, two)
+            await trio.testing.wait_all_tasks_blocked(0.05)
             async with server.connect() as three:
                 reply = await three.reply()
                 assert (reply.status, reply.json["code"]) == (503, "TOO_MANY_CONNECTIONS")
                 assert reply.headers["retry-after"]
                 assert await three.at_end()
-            assert (await one.get("/v1/head")).status == 200
+            gate.set()
         with trio.fail_after(5):
             while (await server.get("/v1/head")).status != 200:
                 await trio.lowlevel.checkpoint()
+
+
+async def test_a_full_listener_lets_go_of_the_client_that_has_said_nothing_longest(serve: Any) -> None:
+    """Silent connections cannot keep out those that ask; half a request is as good as silence."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve(connections_max=3))
+        silent, slow, kept = [await stack.enter_async_context(server.connect()) for _ in range(3)]
+        await slow.send(b"GET /v1/head HTTP/1.1\r\n")
+        assert (await kept.get("/v1/head")).status == 200
+        for waiting in (silent, slow):
+            new = await stack.enter_async_context(server.connect())
+            assert (await new.get("/v1/head")).status == 200
+            assert await waiting.at_end()
+            assert (await kept.get("/v1/head")).status == 200
+
+
+async def test_only_the_source_with_most_waiting_connections_loses_one(serve: Any) -> None:
+    """Whoever opens many and says little closes his own, not those of others."""
+    async with serve(connections_max=3) as server:
+        stream = await trio.open_tcp_stream("127.0.0.1", server.port, local_address="127.0.0.2")
+        async with stream as other, server.connect() as one, server.connect() as two:
+            await other.send_all(b"GET /v1/head HTTP/1.1\r\n")
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            assert (await server.get("/v1/head")).status == 200
+            assert await one.at_end(), "the older one of the two that come from one address"
+            await other.send_all(b"Host: node\r\n\r\n")
+            assert (await other.receive_some()).startswith(b"HTTP/1.1 200 ")
+            assert (await two.get("/v1/head")).status == 200
 
 
 async def test_closing_lets_an_answer_in_work_finish(serve: Any, client_of: Any) -> None:

@@ -249,3 +249,36 @@ def test_no_bytes_make_a_parser_raise_or_change_its_mind(data: bytes, step: int)
 def test_both_parsers_read_the_same_requests(data: bytes) -> None:
     """A node with h11 must not take what a node with httptools refuses."""
     assert shown(feed(HttptoolsParser(BODY_MAX), data)) == shown(feed(H11Parser(BODY_MAX), data))
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"Content-Length: 2\r\n\r\n", b"{}"),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"),
+    ],
+    ids=["length", "chunks"],
+)
+@pytest.mark.parametrize("size", [1, 7, READ_BYTES])
+def test_the_body_of_a_request_that_offers_an_upgrade_is_read(
+    new_parser: NewParser, framing: bytes, body: bytes, size: int
+) -> None:
+    """Some clients offer HTTP/2 with every request they send; declining it must not cost them the body."""
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"
+    data = b"POST /v1/tx HTTP/1.1\r\n" + H + offer + framing + body + b"GET /later HTTP/1.1\r\n" + H + b"\r\n"
+    parser = new_parser(BODY_MAX)
+    events = [event for at in range(0, len(data), size) for event in parser.feed(data[at : at + size])]
+    (event,) = events
+    assert isinstance(event, Incoming)
+    assert (event.head.target, event.body) == ("/v1/tx", b"{}")
+    assert not parser.in_request
+
+
+def test_a_bad_body_of_a_request_that_offers_an_upgrade_is_refused(new_parser: NewParser) -> None:
+    """The same bounds and the same grammar as for any other body."""
+    offer = b"POST / HTTP/1.1\r\n" + H + b"Connection: upgrade\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    too_much = b"%x\r\n" % (BODY_MAX + 1) + b"x" * (BODY_MAX + 1)
+    for body, code in ((b"zz\r\n", "BAD_REQUEST"), (too_much, "BODY_TOO_LARGE")):
+        events = new_parser(BODY_MAX).feed(offer + body)
+        assert isinstance(events[-1], Refused)
+        assert events[-1].error.code == code

@@ -56,11 +56,13 @@ class World:
         self.home = home
 
     @asynccontextmanager
-    async def node(self, clock: Clock | None = None) -> AsyncIterator[Node]:
+    async def node(self, clock: Clock | None = None, **solo: int) -> AsyncIterator[Node]:
         """Run a node of this chain until the block ends."""
         roles = {"storage": "kept", "ledger": "attested", "mempool": "fifo", "consensus": "solo"}
         async with Node.open(
-            Settings.from_mapping({"node": {"blocked_ms": 0}, "roles": roles}),
+            Settings.from_mapping(
+                {"node": {"blocked_ms": 0}, "roles": roles, "plugins": {"consensus": {"solo": solo}}}
+            ),
             plugins=[self.kept],
             clock=clock or VirtualClock(),
             randomness=SeededRandomness(SEED + 1),

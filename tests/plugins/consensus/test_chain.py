@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,12 @@ from trio.testing import MockClock
 from metanode.core.model import ecvrf, leader
 from metanode.core.model.block import Block
 from metanode.core.model.errors import InvalidBlock, MetanodeError
+from metanode.core.model.genesis import network
 from metanode.core.model.header import Header
 from metanode.plugins.consensus._shared.chain import Chain, Proposal
-from metanode.plugins.consensus._shared.headers import TRIM_ENTRIES, HeaderIndex
+from metanode.plugins.consensus._shared.headers import TRIM_ENTRIES, HeaderIndex, look_back_ms
+
+NETWORKS = (Path(__file__).resolve().parents[3] / "core" / "model" / "data" / "networks.json").read_text()
 
 
 async def fresh_proposal(world: Any) -> tuple[Chain, Proposal]:
@@ -109,3 +113,24 @@ def test_the_header_window_is_a_rule_and_not_a_cache() -> None:
             assert index.at(height - 5) == ((height - 5).to_bytes(32, "big"), (height - 5) * 1000)
             assert height == 6 or index.at(height - 6) is None
     assert index.last_height == 2 * TRIM_ENTRIES + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "window_ms"), [("devnet", 300_000), ("testnet", 17_280_000), ("mainnet", 172_800_000)]
+)
+def test_the_window_holds_two_epochs_and_every_fresh_challenge(name: str, window_ms: int) -> None:
+    """Devnet's two epochs are 40 s, its challenges are fresh for 300 s."""
+    params = network(NETWORKS, name)[2]
+    assert look_back_ms(params) == window_ms >= params.challenge_fresh_ms
+
+
+async def test_a_fresh_challenge_older_than_two_epochs_is_known(world: Any, autojump_clock: MockClock) -> None:
+    """Before a restart and after it."""
+    params = world.genesis.params
+    two_epochs_ms = 2 * params.slot_ms * params.slots_per_epoch
+    async with world.node() as node:
+        head = await node.roles.consensus.wait_for_height(two_epochs_ms // params.block_ms + 2)
+        assert two_epochs_ms < head.time_ms - head.ancestors.at(1)[1] < params.challenge_fresh_ms
+        known = [head.ancestors.at(height) for height in range(head.height + 1)]
+    async with world.node() as node:
+        assert [node.roles.consensus.head.ancestors.at(height) for height in range(len(known))] == known

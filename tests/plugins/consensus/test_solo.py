@@ -10,13 +10,14 @@ import trio
 from trio.testing import MockClock
 
 from metanode.core.model.block import decode_block
-from metanode.core.model.codec import decode
+from metanode.core.model.codec import decode, encode
 from metanode.core.model.errors import MetanodeError, StorageError
 from metanode.core.model.header import decode_header, header_hash
 from metanode.core.model.validators import decode_set
 from metanode.core.model.vote import decode_certificate, verify_certificate
 from metanode.core.roles import BlockCommit
 from metanode.core.testing.clock import START_MS, VirtualClock
+from metanode.plugins.consensus._shared import wal as wal_module
 from metanode.plugins.consensus._shared.wal import WriteAheadLog
 from metanode.plugins.consensus.solo.plugin import RECORD_PROMISE
 
@@ -129,17 +130,55 @@ async def test_lost_blocks_stop_the_start(world: Any, autojump_clock: MockClock)
 async def test_another_nodes_log_stops_the_start(world: Any, autojump_clock: MockClock) -> None:
     """Promises belong to a key."""
     log = WriteAheadLog(world.home / "data" / "consensus.solo" / "wal")
-    log.open()
     async with world.node() as node:
         await node.roles.consensus.wait_for_height(1)
     record = decode(log.open()[0], bytes_max=1 << 22)
-    from metanode.core.model.codec import encode
-
     log.append(encode([RECORD_PROMISE, b"\x01" * 32, *record[2:]]))  # type: ignore[index]
     log.close()
     with pytest.raises(StorageError, match="belongs to another consensus key"):
         async with world.node():
             pass
+
+
+async def test_a_lost_log_stops_the_start_until_the_operator_says_otherwise(
+    world: Any, autojump_clock: MockClock
+) -> None:
+    """What the key signed is unknown then: signing again by itself could be a double vote."""
+    async with world.node() as node:
+        await node.roles.consensus.wait_for_height(3)
+    (world.home / "data" / "consensus.solo" / "wal" / "wal.log").unlink()
+    with pytest.raises(StorageError, match="holds no promise although the chain stands at") as caught:
+        async with world.node():
+            pass
+    assert caught.value.code == "WAL_CORRUPT"
+    assert "guard_above = " in caught.value.expected
+    async with world.node(guard_above=1000) as node:
+        await node.roles.consensus.wait_for_height(6)
+
+
+async def test_a_restored_backup_is_not_signed_over_even_after_compaction(
+    world: Any, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last promise outlives every compaction, so a chain set back by two blocks is noticed."""
+    monkeypatch.setattr(wal_module, "FILE_BYTES_MAX", 1)
+    async with world.node() as node:
+        await node.roles.consensus.wait_for_height(4)
+    assert len(promised_blocks(world)) == 1
+    world.kept.storage = type(world.kept.storage)()
+    with pytest.raises(StorageError, match="blocks are lost"):
+        async with world.node():
+            pass
+
+
+async def test_two_processes_never_sign_with_one_log(world: Any, autojump_clock: MockClock) -> None:
+    """The second node of a home is refused before it can sign."""
+    log = WriteAheadLog(world.home / "data" / "consensus.solo" / "wal")
+    log.open()
+    with pytest.raises(StorageError) as caught:
+        async with world.node():
+            pass
+    assert caught.value.code == "STORAGE_LOCKED"
+    log.close()
 
 
 async def test_a_validator_that_is_not_the_set_refuses_to_start(world: Any, autojump_clock: MockClock) -> None:
@@ -172,6 +211,9 @@ async def test_a_clock_set_back_an_hour_does_not_stop_the_chain(world: Any, auto
         with trio.fail_after(30):
             after = await node.roles.consensus.wait_for_height(6)
         assert after.time_ms == before.time_ms + 3
+        row = node.health.snapshot()["consensus.clock"]
+        assert not row.ok
+        assert "ahead of this machine's clock" in row.detail
 
 
 async def test_a_clock_set_forward_an_hour_skips_epochs_and_goes_on(world: Any, autojump_clock: MockClock) -> None:

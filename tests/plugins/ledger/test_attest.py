@@ -130,7 +130,7 @@ def test_a_counted_interval_cannot_come_late(new_chain: Any, machine: Any) -> No
 
 
 def test_a_header_no_rule_looks_back_to_is_late(chain: Any, machine: Any) -> None:
-    """Consensus keeps two epochs of headers; older ones are gone on every node alike."""
+    """Consensus keeps headers while a rule may look back to them; older ones are gone on every node alike."""
     chain.register(machine)
     envelope = chain.attest(machine, 1)
     chain.at = lambda height: None

@@ -1,0 +1,290 @@
+"""The suite in jobs: what CI runs small and `make soak-durability` runs whole.
+
+`python -m powercut.suite DIRECTORY LEVEL JOB...` runs jobs on the recording in DIRECTORY and prints one JSON line each.
+A job is `component:NAME`, or `states:I/N`, `syncs:I/N`, `restarts:I/N` of the recorded node, the I-th part of N.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import random
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from powercut import recording, workload
+from powercut.components import ComponentSubject
+from powercut.disk import read_tree, write_tree
+from powercut.node import NodeFacts, NodeOutcome, NodeSubject
+from powercut.recording import Op
+from powercut.trial import Segment, Sync, Tally, Trial
+
+RAM = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
+HERE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Level:
+    """How much is tried."""
+
+    steps: tuple[int, ...]
+    """What the client does in each life of the node: stopped, killed, stopped, ..."""
+    torn: int
+    """Ways in which each write is torn."""
+    states_max: int | None
+    """Of each cut."""
+    mutated_states_max: int | None
+    restarts: int
+    """Starts that are recorded and cut again."""
+    component_kills: int
+    """Moments at which each component is killed and started again."""
+    every_sync: bool
+    """Also SQLite's syncs of a class that has been killed once."""
+
+
+LEVELS = {
+    "ci": Level((7, 6, 3), 1, 16, 40, 12, 8, False),
+    "soak": Level((30, 20, 20, 10, 20), 7, None, 400, 240, 60, True),
+}
+
+ALLOWED = (
+    # The node as a whole.
+    (r"chain\.sqlite\.new", "the database is being born: nothing is said before it has its name, half a birth is redone"),
+    (r"\[-chain\.sqlite-wal\]$", "removing the log of a clean stop: all it held is in the database, synced"),
+    (r"^(\.|data) \[\+|^data/consensus\.solo \[\+wal\]$", "a later sync of the start covers it, before anything is said; "
+     "component:directories kills it"),
+    (r"^data/storage\.sqlite \[\+chain\.sqlite ", "SQLite syncs the directory when it makes its log; component:database kills it"),
+    # Components.
+    (r"^\S+ \[(\+\S+\.(new|tmp) ?)+\]$", "names of temporaries, which mean nothing"),
+    (r"^miner \[\+passphrase.*\]$", "the sync of the key's name covers it, and without the key it opens nothing"),
+    (r"^miner \[\+status\.json.*\]$", "for people: the newest may be lost, half of it may not"),
+    (r"^miner \[\+queue\]$", "the next write in the directory covers it, and an empty queue says nothing"),
+    (r"^deep/home/\.init-\*/keys \[.*\+(node|consensus|vrf)\.key", "the sync behind the last key covers it"),
+)  # fmt: skip
+"""Syncs that may be missing unseen: pattern of the label, and why."""
+ALLOWED_FIRST = {
+    "data/consensus.solo/wal/wal.log [bytes]": "what a killed node wrote, made durable by the next start: a lone validator "
+    "stores the block before it says anything; component:wal kills it"
+}
+"""The same for the first sync of a process on a file."""
+
+
+@dataclass
+class Report:
+    """What a job tried and found."""
+
+    job: str
+    tally: Tally = field(default_factory=Tally)
+    mutated: Tally = field(default_factory=Tally)
+    broken: list[str] = field(default_factory=list)
+    """Broken promises of the program as it is."""
+    killed: dict[str, int] = field(default_factory=dict)
+    alive: dict[str, int] = field(default_factory=dict)
+    """Syncs, by label, whose loss was seen or not."""
+    alive_own: list[str] = field(default_factory=list)
+    """Of ours, those that no reason allows."""
+    seconds: float = 0.0
+
+    def line(self) -> str:
+        """Return it as one line of JSON."""
+        return json.dumps(asdict(self))
+
+
+def allowed(sync: Sync) -> str | None:
+    """Return why a sync may be missing unseen."""
+    if sync.first and sync.label in ALLOWED_FIRST:
+        return ALLOWED_FIRST[sync.label]
+    return next((reason for pattern, reason in ALLOWED if re.search(pattern, sync.label)), None)
+
+
+def record(directory: Path, level: Level, seed: int) -> None:
+    """Build the recorder and record a node's life, unless an earlier run did."""
+    if (directory / "life.pickle").exists():
+        return
+    library = recording.build(directory)
+    assert library is not None, "the C compiler is gone"
+    shutil.rmtree(directory / "base", ignore_errors=True)
+    for log in directory.glob("*.log"):
+        log.unlink()
+    life = workload.live(directory, library, steps=level.steps, seed=seed)
+    (directory / "life.new").write_bytes(pickle.dumps((life, seed)))
+    (directory / "life.new").rename(directory / "life.pickle")
+
+
+def node_trial(directory: Path, scratch: Path, level: Level) -> tuple[Trial[NodeFacts, NodeOutcome], workload.Life, int]:
+    """Return the trial of the recorded node, its record held against the files and the client's own list."""
+    life, seed = pickle.loads((directory / "life.pickle").read_bytes())
+    segments = [Segment(str(life.home), list(recording.read(log))) for log in life.logs]
+    subject = NodeSubject(life.home, scratch)
+    trial = Trial(subject, life.before, segments, seed=seed, torn=level.torn)
+    disk, facts = trial.disk(), subject.fresh()
+    for segment in segments:
+        disk.restart()
+        for one in segment.records:
+            disk.apply(one)
+            subject.observe(facts, one, disk)
+    real = {path: data for path, data in read_tree(life.home).items() if not subject.ignored(path)}
+    real.pop("node.log")  # standard error, opened by us
+    assert disk.volatile() == real, "the record does not give the files: a call was not hooked"
+    assert set(life.acknowledged) <= facts.acknowledged, "an acknowledgement was not recorded"
+    return trial, life, seed
+
+
+def run_states(directory: Path, scratch: Path, level: Level, part: tuple[int, int], report: Report) -> None:
+    """Every cut of the recorded lives."""
+    trial, _, _ = node_trial(directory, scratch, level)
+    broken = trial.check(report.tally, part=part, states_max=level.states_max)
+    report.broken += [broken] if broken else []
+
+
+def run_syncs(directory: Path, scratch: Path, level: Level, part: tuple[int, int], report: Report) -> None:
+    """Take each sync out of the recording."""
+    trial, _, _ = node_trial(directory, scratch, level)
+    syncs = trial.syncs()
+    labels = sorted({sync.label for sync in syncs})
+    mine = {label for index, label in enumerate(labels) if index % part[1] == part[0]}
+    # Our log is written at every block: its syncs are shared out one by one, the others by class.
+    for index, sync in enumerate(syncs):
+        if sync.own and "wal/wal" in sync.label:
+            if index % part[1] == part[0]:
+                _mutate(trial, sync, level, report)
+        elif sync.label in mine and (sync.own or level.every_sync or sync.label not in report.killed):
+            _mutate(trial, sync, level, report)
+
+
+def _mutate(trial: Trial[Any, Any], sync: Sync, level: Level, report: Report, **given: Any) -> None:
+    if trial.check(report.mutated, drop=sync.number, states_max=level.mutated_states_max, **given):
+        report.killed[sync.label] = report.killed.get(sync.label, 0) + 1
+        return
+    report.alive[sync.label] = report.alive.get(sync.label, 0) + 1
+    if sync.own and allowed(sync) is None:
+        report.alive_own.append(f"{sync.label} at record {sync.number}")
+
+
+def run_restarts(directory: Path, scratch: Path, level: Level, part: tuple[int, int], report: Report) -> None:
+    """Start on what cuts and kills left, record the start, cut it again."""
+    trial, life, seed = node_trial(directory, scratch, level)
+    chance = random.Random(seed * 1000 + part[0])
+    trial.check(Tally(), part=part, states_max=4, keep=1.0)
+    kept = chance.sample(sorted(trial.kept.items()), min(len(trial.kept), level.restarts // part[1]))
+    base = scratch / "restarts"
+    base.mkdir()
+    made: dict[str, tuple[Any, ...]] = {}
+    for number, (_, (state, facts)) in enumerate(kept):
+        made[str(base / f"cut{number}")] = (state, facts)
+        write_tree(base / f"cut{number}", state.files)
+    total = sum(len(segment.records) for segment in trial.segments)
+    for moment in sorted(chance.sample(range(1, total), level.restarts // part[1] // 2)):
+        before, disk = _until(trial, moment)
+        made[str(base / f"kill{moment}")] = (before, moment)
+        write_tree(base / f"kill{moment}", disk.volatile())
+    command = [sys.executable, "-m", "powercut.restart", str(life.home), *made]
+    log = scratch / "restarts.log"
+    recording.run(directory / "recorder.so", log, base, command)
+    parts = recording.split(list(recording.read(log)), list(made))
+    for root, (start, context) in made.items():
+        again = Segment(root, parts[root])
+        if isinstance(context, int):
+            cut = Trial(trial.subject, life.before, [*start, again], seed=seed, torn=1)
+            broken = cut.check(report.tally, since=context, states_max=level.states_max)
+        else:
+            cut = Trial(trial.subject, start.files, [again], seed=seed, torn=1)
+            broken = cut.check(report.tally, facts=context, states_max=level.states_max)
+        report.broken += [f"restart in {Path(root).name}: {broken}"] if broken else []
+
+
+def _until(trial: Trial[Any, Any], moment: int) -> tuple[list[Segment], Any]:
+    """Return the segments up to a record, and the disk then."""
+    disk, segments, left = trial.disk(), [], moment
+    for segment in trial.segments:
+        disk.restart(segment.root)
+        segments.append(Segment(segment.root, segment.records[:left]))
+        for one in segments[-1].records:
+            disk.apply(one)
+        left -= len(segments[-1].records)
+        if left == 0:
+            break
+    return segments, disk
+
+
+def run_component(directory: Path, scratch: Path, level: Level, name: str, report: Report) -> None:
+    """Cut a component anywhere; kill it anywhere, start it again and cut that; take out each of its syncs."""
+    base = scratch / name
+    (base / "first").mkdir(parents=True)
+
+    def recorded(directories: list[str]) -> dict[str, list[recording.Record]]:
+        log = scratch / f"{name}.log"
+        log.unlink(missing_ok=True)
+        recording.run(directory / "recorder.so", log, base, [sys.executable, "-m", "powercut.components", name, *directories])
+        return recording.split(list(recording.read(log)), directories)
+
+    root = str(base / "first")
+    records = recorded([root])[root]
+    subject = ComponentSubject(name, scratch)
+    trial = Trial(subject, {}, [Segment(root, records)], seed=1, torn=level.torn)
+    moments = [number for number in range(1, len(records)) if records[number - 1].op not in (Op.SEND, Op.CLOSE)]
+    moments = moments[:: max(1, -(-len(moments) // level.component_kills))]
+    starts = {}
+    for moment in moments:
+        segments, disk = _until(trial, moment)
+        starts[str(base / f"kill{moment}")] = (moment, segments)
+        write_tree(base / f"kill{moment}", disk.volatile())
+    again = recorded(list(starts))
+
+    broken = trial.check(report.tally)
+    report.broken += [broken] if broken else []
+    for sync in trial.syncs():
+        if sync.own:
+            _mutate(trial, sync, level, report)
+    seen: Counter[str] = Counter()
+    for killed_root, (moment, segments) in starts.items():
+        second = Trial(subject, {}, [*segments, Segment(killed_root, again[killed_root])], seed=1, torn=min(2, level.torn))
+        second._outcomes = trial._outcomes
+        broken = second.check(report.tally, since=moment, states_max=level.states_max)
+        report.broken += [f"killed after {moment} records: {broken}"] if broken else []
+        for sync in second.syncs():
+            # One kill of a class is enough here: in many of these starts a later sync covers the same names.
+            if sync.number >= moment and sync.own and not report.killed.get(sync.label) and seen[sync.label] < 8:
+                seen[sync.label] += 1
+                inner = Report("")
+                _mutate(second, sync, level, inner, since=moment)
+                report.killed.update(inner.killed)
+                report.mutated.states += inner.mutated.states
+                report.mutated.recoveries += inner.mutated.recoveries
+                if inner.alive_own and not inner.killed:
+                    report.alive[sync.label] = report.alive.get(sync.label, 0) + 1
+    for sync_label in [one for one in report.alive if one not in report.killed]:
+        if allowed(Sync(0, True, False, sync_label, 0)) is None and not any(sync_label in one for one in report.alive_own):
+            report.alive_own.append(f"{sync_label} in a start after a kill")
+
+
+def run(directory: Path, level: Level, job: str) -> Report:
+    """Run one job in RAM."""
+    report = Report(job)
+    started = time.monotonic()
+    scratch = Path(tempfile.mkdtemp(prefix="powercut-", dir=RAM))
+    kind, _, which = job.partition(":")
+    try:
+        if kind == "component":
+            run_component(directory, scratch, level, which, report)
+        else:
+            number, _, count = which.partition("/")
+            work = {"states": run_states, "syncs": run_syncs, "restarts": run_restarts}[kind]
+            work(directory, scratch, level, (int(number), int(count)), report)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    report.seconds = round(time.monotonic() - started, 1)
+    return report
+
+
+if __name__ == "__main__":
+    for one in sys.argv[3:]:
+        print(run(Path(sys.argv[1]), LEVELS[sys.argv[2]], one).line(), flush=True)
