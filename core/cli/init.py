@@ -69,7 +69,9 @@ class InitVerb:
             raise MetanodeError("USAGE", f"--port {args.port} is no port", "0 to 65535")
         for path in (home.settings_file, home.genesis_file, home.keys_dir):
             if path.exists():
-                raise MetanodeError("FILE_EXISTS", f"{path} already exists", "another --home; nothing here was changed")
+                # The settings come last: keys or a genesis without them are what an interrupted init leaves.
+                leftover = "" if home.settings_file.exists() else f", or remove {path}: an interrupted init left it"
+                raise MetanodeError("FILE_EXISTS", f"{path} already exists", f"another --home{leftover}")
         # Read before anything is made, so that a typing error leaves nothing behind.
         given = None if args.passphrase_file is None else passphrase_from_file(args.passphrase_file)
         try:

@@ -119,7 +119,7 @@ def find_verbs() -> dict[str, VerbEntry]:
 def read_verbs(path: Path) -> Iterator[VerbEntry]:
     """Yield the verbs that one file announces.
 
-    :raises SettingsError: the file is not TOML, or a verb lacks `import` or `help` or has something else in their place.
+    :raises SettingsError: the file is not TOML, or a verb lacks `import` or `help`, as texts.
     """
     verbs: Any = read_toml(path).get("verbs", {})
     if not isinstance(verbs, dict):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -118,7 +119,7 @@ def test_what_is_tried_is_read_to_its_end() -> None:
 
 def linear(read: Callable[[bytes], Any], make: Callable[[int], bytes]) -> None:
     """Hold a reader to work in proportion to its input."""
-    counted = [calls(lambda data=make(size): read(data)) for size in SIZES]
+    counted = [calls(partial(read, make(size))) for size in SIZES]
     for size, count in zip(SIZES, counted, strict=True):
         assert count <= CALLS_PER_BYTE_MAX * size + 200, counted
     for before, after in zip(counted, counted[1:], strict=False):

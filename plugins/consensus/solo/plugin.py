@@ -167,7 +167,8 @@ class SoloConsensus:
             if head.height > guard_above:
                 raise StorageError(
                     "WAL_CORRUPT",
-                    f"{self._wal.path} holds no promise although the chain stands at {head.height}: what this key signed is unknown",
+                    f"{self._wal.path} holds no promise although the chain stands at {head.height}: "
+                    "what this key signed is unknown",
                     f"the log of this home, or guard_above = {head.height} in [plugins.consensus.solo] if no other "
                     "node ever signed with this key above that height",
                 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import trio
@@ -22,6 +23,7 @@ RSS_GROWTH_MIB_MAX = 96
 """What an attack may add to the node's memory: all bodies together, buffers of 256 connections, and slack."""
 ORDINARY_S_MAX = 5.0
 """Longest an ordinary request may take meanwhile, on a machine that runs attackers and node alike."""
+CHUNKED = b"POST /v1/tx HTTP/1.1\r\nHost: node\r\nTransfer-Encoding: chunked\r\n\r\n"
 GET = b"GET /v1/head HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n"
 
 SETTINGS = {"plugins.api.http": f"header_timeout_s = {HEADER_TIMEOUT_S}\nidle_timeout_s = 5"}
@@ -104,11 +106,10 @@ async def _slow_client(node: Node, data: bytes, pause_s: float, ended_after: lis
     """Send a byte at a time until the node has had enough."""
     begun = time.monotonic()
     try:
-        async with await trio.open_tcp_stream("127.0.0.1", node.port) as stream:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_drip, stream, data, pause_s, nursery.cancel_scope)
-                await _receive_all(stream)
-                nursery.cancel_scope.cancel()
+        async with await trio.open_tcp_stream("127.0.0.1", node.port) as stream, trio.open_nursery() as nursery:
+            nursery.start_soon(_drip, stream, data, pause_s, nursery.cancel_scope)
+            await _receive_all(stream)
+            nursery.cancel_scope.cancel()
     except (OSError, trio.BrokenResourceError):
         pass  # turned away
     ended_after.append(time.monotonic() - begun)
@@ -141,6 +142,7 @@ def slowloris(data: bytes) -> Attack:
 async def idle_connections(node: Node) -> str:
     """A thousand connections that say nothing, opened at once and held."""
     ended = 0
+    all_ended = trio.Event()
 
     async def hold() -> None:
         nonlocal ended
@@ -150,14 +152,15 @@ async def idle_connections(node: Node) -> str:
         except (OSError, trio.BrokenResourceError):
             pass  # turned away
         ended += 1
+        if ended == CONNECTIONS:
+            all_ended.set()
 
     async with trio.open_nursery() as nursery:
         with trio.move_on_after(6):
             for _ in range(CONNECTIONS):
                 nursery.start_soon(hold)
                 await trio.sleep(0.001)
-            while ended < CONNECTIONS:
-                await trio.sleep(0.1)
+            await all_ended.wait()
         nursery.cancel_scope.cancel()
     return f"; {ended} of {CONNECTIONS} connections ended by the node within 6 s"
 
@@ -188,10 +191,8 @@ async def big_bodies(node: Node) -> str:
 
 
 async def _push(stream: trio.SocketStream, data: bytes) -> None:
-    try:
+    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # refused before all was sent
         await stream.send_all(data)
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
-        pass  # refused before all was sent
 
 
 async def deaf_clients(node: Node) -> str:
@@ -235,7 +236,7 @@ async def hasty_clients(node: Node) -> str:
 ATTACKS: tuple[tuple[str, Attack], ...] = (
     ("slow headers", slowloris(b"GET /v1/head HTTP/1.1\r\nHost: node\r\nX: " + b"a" * 4000)),
     ("slow body", slowloris(b"POST /v1/tx HTTP/1.1\r\nHost: node\r\nContent-Length: 4000\r\n\r\n" + b"{" * 4000)),
-    ("slow chunks", slowloris(b"POST /v1/tx HTTP/1.1\r\nHost: n\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n{\r\n" * 900)),
+    ("slow chunks", slowloris(CHUNKED + b"1\r\n{\r\n" * 900)),
     ("1,000 silent connections", idle_connections),
     ("1 MiB bodies", big_bodies),
     ("clients that do not read", deaf_clients),

