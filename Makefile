@@ -16,7 +16,7 @@ NATIVE := $(wildcard platforms/shims/*.c platforms/shims/*.h platforms/shims/bui
 BUDGET := sh contrib/ci/budget.sh
 
 .DEFAULT_GOAL := help
-.PHONY: soak-steady soak-kill help demo test test-unit test-faults test-endtoend lint types bench size docs clean soak-durability
+.PHONY: soak-steady soak-kill help demo test test-unit test-faults test-endtoend lint types bench size docs clean soak-durability soak-fuzz
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ types: $(VENV)/.dev ## mypy, strict
 soak-durability: $(VENV)/.dev ## power cuts at every moment, every sync left out once; resumable (SEEDS=3 MINUTES=55)
 	@PYTHONPATH=tests/durability $(BIN)/python -m powercut.soak $(if $(SEEDS),--seeds $(SEEDS),) $(if $(MINUTES),--minutes $(MINUTES),)
 
+soak-fuzz: $(VENV)/.fuzz ## fuzz decoders, ledger, HTTP and C; goes on where it stopped (FUZZ_SECONDS=600, FUZZ_ONLY=decoders)
+	@$(BIN)/python tests/fuzz/soak.py $(if $(FUZZ_SECONDS),--seconds $(FUZZ_SECONDS),) $(if $(FUZZ_ONLY),--only $(FUZZ_ONLY),)
+
 bench: $(VENV)/.dev ## measure against peers in the same run; writes build/bench.json (ONLY=blake3 for a part)
 	@$(BIN)/python contrib/bench/run.py $(if $(ONLY),--only $(ONLY),)
 
@@ -75,3 +78,8 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml setup.py $(NATIVE)
 	@echo "setting up $(VENV) with the test tools (the first time takes a minute or two)"
 	@$(BIN)/pip install -q -e '.[dev,oracles]'
 	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	@echo "setting up $(VENV) with the fuzzing tools"
+	@$(BIN)/pip install -q -e '.[dev,oracles,fuzz]'
+	@touch $@

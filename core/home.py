@@ -27,8 +27,8 @@ GENESIS_FILE_BYTES_MAX = 16 * 1024 * 1024
 """A larger genesis file is not read, bytes."""
 PASSPHRASE_BYTES_MAX = 1024
 """Longest passphrase in `keys/passphrase`, bytes."""
-DEVNET_SPONSOR_BALANCE = 1_000_000_000_000
-"""What the sponsor of an in-memory devnet owns at genesis, micro-units: a million coins."""
+SPONSOR_BALANCE = 1_000_000_000_000
+"""What the sponsor of a chain of one's own holds at genesis beside its bond, micro-units: a million coins."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def default_home() -> Path:
     return Path(given) if given else Path.home() / ".metanode"
 
 
-def devnet_genesis(identity: Identity, *, genesis_ms: int, name: str = "devnet") -> Genesis:
+def solo_genesis(identity: Identity, *, genesis_ms: int, name: str = "devnet") -> Genesis:
     """Return the genesis of a chain whose one validator is `identity`, its sponsor funded.
 
     :param name: a network of `core/model/data/networks.json`.
@@ -182,6 +182,6 @@ def devnet_genesis(identity: Identity, *, genesis_ms: int, name: str = "devnet")
         genesis_ms=genesis_ms,
         params=chosen.params,
         validators=encode_set([validator]),
-        accounts=((account, DEVNET_SPONSOR_BALANCE),),
+        accounts=((account, SPONSOR_BALANCE),),
         treasury=0,
     )

@@ -25,7 +25,7 @@ from metanode.core.current import BEFORE_CHANGE, OWNS_PROCESS
 from metanode.core.dispatch import Dispatcher
 from metanode.core.guard import Guard
 from metanode.core.health import HealthRegistry
-from metanode.core.home import Home, devnet_genesis
+from metanode.core.home import Home, solo_genesis
 from metanode.core.identity import Identity, fresh_identity
 from metanode.core.loading import Loaded, Plugin, guarded, in_words, load
 from metanode.core.manifests import Manifest
@@ -126,7 +126,7 @@ class Node:
         if identity is None:
             identity = fresh_identity(randomness) if place is None else await workers.run(place.identity)
         if genesis is None:
-            genesis = devnet_genesis(identity, genesis_ms=clock.now_ms()) if place is None else place.genesis()
+            genesis = solo_genesis(identity, genesis_ms=clock.now_ms()) if place is None else place.genesis()
         roles, bus, health, metrics = Roles(), Bus(), HealthRegistry(), MetricRegistry()
         node = Node(settings, genesis, identity, clock, randomness, workers, roles, bus, health, metrics, {})
         kernel = _Kernel(node, place, process)

@@ -41,10 +41,13 @@ class Service(Protocol):
 
 
 class Ancestors(Protocol):
-    """The finalised headers behind a head, as far back as rules may look."""
+    """The finalised headers behind a head, at least as far back as `Params.look_back_ms` from its time.
+
+    A lookup, not a rule: what is older may be known or not, so the ledger measures the age itself.
+    """
 
     def at(self, height: int) -> tuple[bytes, int] | None:
-        """Return (header_hash, time_ms) of `height`, genesis as 0; None if unknown or too old."""
+        """Return (header_hash, time_ms) of `height`, genesis as 0; None if it is not kept."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,7 @@ class Ledger(Service, Protocol):
         """Read one account."""
 
     def supply(self, state: StateMap) -> Mapping[str, int]:
-        """Return the supply and its parts (accounts, pot, treasury, ...) in micro-units."""
+        """Return the supply and its parts (accounts, bonded, pot, treasury, ...) in micro-units."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Protocol, TypeVar
 import trio
 
 WORKER_THREADS_MAX = 4
-"""Threads of one node that run at the same time, whatever asks for them."""
+"""Threads of one node that run at the same time, whatever asks for them.  Each keeps memory of its own after a
+burst, which a small host does not have."""
 
 _T = TypeVar("_T")
 

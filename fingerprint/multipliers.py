@@ -15,6 +15,7 @@ from importlib import resources
 from typing import Any
 
 from metanode.core.model.errors import SettingsError
+from metanode.core.model.hashing import H
 
 SCALE = 1_000_000_000
 """One times, in the unit of every multiplier and weight."""
@@ -22,6 +23,8 @@ PROFILES = ("rustchain", "edge")
 CLASSES = ("vintage", "board", "low-power", "modern", "unknown")
 UNKNOWN = ("unknown", "unknown")
 """The row of a machine that no rule recognises."""
+
+_FILE = resources.files("metanode.fingerprint").joinpath("data/multipliers.json")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Table:
 
     version: int
     rows: Mapping[tuple[str, str], Row]
+    digest: bytes
+    """H(params, the file's bytes): what a chain's genesis names, see `scoring.scoring_name`."""
 
     def row(self, family: str, arch: str) -> Row:
         """Return a row; the unknown one when the pair is not listed."""
@@ -73,7 +78,7 @@ def parse_table(text: str) -> Table:
         table[row.family, row.arch] = row
     if UNKNOWN not in table:
         raise _bad("there is no row unknown/unknown")
-    return Table(version, table)
+    return Table(version, table, H("params", text.encode()))
 
 
 def _row(entry: Any, number: int) -> Row:
@@ -97,8 +102,15 @@ def _row(entry: Any, number: int) -> Row:
 
 @lru_cache(maxsize=1)
 def load_table() -> Table:
-    """Return the table that ships with this version."""
-    return parse_table(resources.files("metanode.fingerprint").joinpath("data/multipliers.json").read_text("ascii"))
+    """Return the table that ships with this version.
+
+    :raises SettingsError: BAD_SETTING, the file is missing or damaged.
+    """
+    try:
+        text = _FILE.read_bytes().decode("ascii")  # not read_text, which would change line ends: every byte counts
+    except (OSError, ValueError) as error:
+        raise _bad(f"the table cannot be read ({type(error).__name__})") from error
+    return parse_table(text)
 
 
 def _bad(message: str) -> SettingsError:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from metanode.core.model.hashing import H
+from metanode.core.model.bodies import inventory_digest
 from metanode.fingerprint.checks import FAIL, PASS, REASONS, UNMEASURED, Check
 from metanode.fingerprint.collect import Report
 from metanode.fingerprint.crosscheck import CrossCheck
@@ -65,7 +65,7 @@ def to_json(findings: Findings) -> dict[str, Any]:
             "signs": [asdict(sign) for sign in inventory.signs],
         },
         "inventory_bytes": len(raw),
-        "inventory_digest": H("machine", raw).hex(),
+        "inventory_digest": inventory_digest(raw).hex(),
         "details": {
             "os": report.os_name,
             "memory_kib": report.total_kib,

@@ -19,7 +19,7 @@ from metanode.fingerprint.multipliers import PROFILES, SCALE, Table, load_table
 from metanode.fingerprint.virtual import decided_by, hints_of, signs_of
 
 SCORING_VERSION = 1
-"""Rises whenever the same inventory could get another weight."""
+"""Rises whenever the same inventory could get another weight by the same table: chains name it in their genesis."""
 DECAY_DAY_PARTS = 36_500
 """A bonus loses DECAY_PARTS_PER_DAY of these each day."""
 DECAY_PARTS_PER_DAY = 15
@@ -116,6 +116,11 @@ def score(inventory: Inventory, probe_checks: Sequence[Check], policy: Policy, *
         caps += lowered
     measured = any(check.verdict == PASS for check in probe_checks)
     return Score(family, arch, klass, base, weight, tuple(caps), "software" if measured else "none", checks)
+
+
+def scoring_name(table: Table) -> str:
+    """Return what a genesis calls these rules with this table: version, hyphen, the table's digest as hex."""
+    return f"{SCORING_VERSION}-{table.digest.hex()}"
 
 
 def decayed(base: int, days: int) -> int:

@@ -177,7 +177,7 @@ def _mine(
     patience = _Patience(config.backoff_base, world, waiting)
     genesis = patience.ask(lambda: fetch_genesis(http, memory.genesis_hash), tries_inside=1)
     node_key = bytes.fromhex(memory.node_key) if memory.node_key else None
-    miner = Miner(config, store, memory, key, Node(http, genesis, node_key), world, status)
+    miner = Miner(config, store, memory, key, Node(http, genesis, node_key, world.random_bytes), world, status)
     miner.introduce()
     while True:
         wait = patience.ask(miner.round, tries_inside=config.retry_attempts)

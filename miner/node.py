@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from metanode.core.light.http_client import HttpClient
+from metanode.core.light.http_client import HttpClient, Reply
 from metanode.core.light.signed_reply import check_signed
 from metanode.core.model.errors import MetanodeError
 from metanode.core.model.genesis import Genesis, genesis_from_json
+from metanode.core.model.hashing import H
 
 PASSING = frozenset(
     {
@@ -27,6 +29,9 @@ PASSING = frozenset(
 )
 """Codes that a later try may not meet again; every other refusal is final for what was sent."""
 
+NONCE_BYTES = 16
+"""What a request for a challenge carries so that no earlier answer fits it."""
+
 _CHALLENGE = {"challenge": str, "header_hash": str, "height": int, "time_ms": int, "registered": bool}
 _SUBMITTED = {"status": str}
 _ATTESTED = {"id": str, "counted": bool, "interval": int, "epoch": int, "weight": int, "class": str, "checks": list}
@@ -38,16 +43,25 @@ class Node:
 
     :param genesis: the chain that replies must belong to.
     :param node_key: the key that must have signed, None until one was seen.
+    :param random_bytes: gives that many random bytes.
     """
 
-    def __init__(self, http: HttpClient, genesis: Genesis, node_key: bytes | None) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        genesis: Genesis,
+        node_key: bytes | None,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
         self._http = http
+        self._random_bytes = random_bytes
         self.genesis = genesis
         self.node_key = node_key
 
     def challenge(self, machine_key: bytes) -> dict[str, Any]:
         """Ask for a challenge and what the node knows of this machine."""
-        answer = self._signed("/v1/attest/challenge", {"machine_key": machine_key.hex()}, _CHALLENGE)
+        asked = {"machine_key": machine_key.hex(), "nonce": self._random_bytes(NONCE_BYTES).hex()}
+        answer = self._signed("/v1/attest/challenge", asked, _CHALLENGE)
         if answer["registered"]:
             _require(answer, {"owner": str}, self._http.url)
         return answer
@@ -57,6 +71,8 @@ class Node:
         answer = self._signed("/v1/attest/submit", {part: data.hex()}, _SUBMITTED)
         if part == "envelope":
             _require(answer, _ATTESTED, self._http.url)
+            if answer["id"] != H("tx", data).hex():
+                raise MetanodeError("BAD_REPLY", f"{self._http.url} answered for another attestation than this one")
             for check in answer["checks"]:
                 _require(check, _CHECK, self._http.url)
         elif answer["status"] != "final":
@@ -78,10 +94,30 @@ class Node:
 
     def _signed(self, path: str, value: dict[str, str], fields: Mapping[str, type]) -> dict[str, Any]:
         reply = self._http.post(path, value)
-        if reply.status >= 400:
-            reply.require()
+        try:
+            answer = reply.require()
+        except MetanodeError as refusal:
+            if reply.status >= 400 and refusal.code not in PASSING:
+                self._require_word(reply, refusal)
+            raise
         self.node_key = check_signed(reply, self.genesis.hash, self.node_key)
-        return _require(reply.json(), fields, self._http.url)
+        return _require(answer, fields, self._http.url)
+
+    def _require_word(self, reply: Reply, refusal: MetanodeError) -> None:
+        """Check that the node itself refused: only it may do so for good, anyone may say that it has no time.
+
+        What a node refuses before it read the request whole, or after the time for an answer, it cannot sign.
+
+        :raises MetanodeError: UNREACHABLE, so that what was refused is tried again.
+        """
+        try:
+            check_signed(reply, self.genesis.hash, self.node_key)
+        except MetanodeError as error:
+            raise MetanodeError(
+                "UNREACHABLE",
+                f"{self._http.url} refused with {refusal.code}, but {error.message}",
+                "a refusal signed by the node",
+            ) from error
 
 
 def fetch_genesis(http: HttpClient, known_hash: str) -> Genesis:

@@ -28,8 +28,9 @@ from metanode.core.model.validators import decode_set, set_hash
 from metanode.core.model.vote import Vote, VoteType, decode_certificate, decode_vote
 from metanode.core.roles import BlockFields, Head
 from metanode.fingerprint.keyed import PROBE_CHAIN, run_keyed
+from metanode.fingerprint.multipliers import load_table
 from metanode.fingerprint.scoring import Policy, decayed
-from metanode.plugins.consensus._shared.headers import HeaderIndex, look_back_ms
+from metanode.plugins.consensus._shared.headers import HeaderIndex
 from metanode.plugins.ledger.attested.ledger import AttestedLedger
 from metanode.plugins.ledger.attested.machines import score_record
 from metanode.plugins.ledger.attested.supply import is_whole, supply_parts
@@ -152,7 +153,7 @@ def record(row: dict[str, Any]) -> bodies.MachineRecord:
 def test_machines_are_worth_what_is_published() -> None:
     """Class and weight follow from the page; so does how a multiplier decays."""
     for row in SCORING["cases"]:
-        scored = score_record(record(row), Policy(row["profile"], row["vm_weight"]))
+        scored = score_record(record(row), Policy(row["profile"], row["vm_weight"]), load_table())
         found = (scored.family, scored.arch, scored.klass, scored.base_multiplier, scored.weight)
         assert found == tuple(row[key] for key in ("family", "arch", "class", "base_multiplier", "weight")), row["name"]
     for row in SCORING["decayed"]:
@@ -163,7 +164,7 @@ def test_machines_are_worth_what_is_published() -> None:
 def test_inventories_and_samples_are_refused_with_the_published_code(row: dict[str, Any]) -> None:
     """A receipt stores it, so every node must find the same one."""
     with pytest.raises(MetanodeError) as caught:
-        score_record(record(row), Policy("edge", 0))
+        score_record(record(row), Policy("edge", 0), load_table())
     assert caught.value.code == row["code"]
 
 
@@ -198,7 +199,7 @@ class Replay:
     def __init__(self, chain: dict[str, Any]) -> None:
         self.genesis = genesis_from_json(json.dumps(chain["genesis"]))
         self.ledger = AttestedLedger(self.genesis)
-        self.index = HeaderIndex(self.genesis.hash, self.genesis.genesis_ms, look_back_ms(self.genesis.params))
+        self.index = HeaderIndex(self.genesis.hash, self.genesis.genesis_ms, self.genesis.params.look_back_ms)
         state, beta = self.ledger.genesis_state(), beta_zero(self.genesis.hash)
         self.head = Head(0, self.genesis.hash, self.genesis.genesis_ms, beta, state, None, None, self.index)
 

@@ -16,12 +16,13 @@ from metanode.core.model.kinds import KIND_NAMES, PLUGIN_KIND_MIN
 from metanode.core.model.params import PARAM_NAMES, PARAM_RANGES
 from metanode.core.model.receipt import EventNumber
 from metanode.core.model.state_map import StateMap
+from metanode.core.model.state_tables import Table
 from metanode.fingerprint import inventory
 from metanode.fingerprint.keyed import PROBE_CHAIN, run_keyed
 from metanode.fingerprint.multipliers import load_table
 from metanode.fingerprint.parsers.cache import CACHES_MAX
 from metanode.fingerprint.virtual import SIGNS
-from metanode.plugins.ledger.attested.tables import Global, Table
+from metanode.plugins.ledger.attested.tables import Global
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "wire_format.md").read_text()

@@ -55,6 +55,7 @@ class Recorder:
         self._seconds: dict[str, float] = {}
         self._callers: dict[tuple[str, int], set[str]] = {}
         self._failed: set[str] = set()
+        self._uncollected: list[str] = []
 
     def start(self) -> None:
         threading.setprofile(self._profile)
@@ -91,6 +92,10 @@ class Recorder:
         if report.failed:
             self._failed.add(report.nodeid)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._uncollected.append(report.nodeid)
+
     def pytest_sessionfinish(self) -> None:
         sys.setprofile(None)
         threading.setprofile(None)  # type: ignore[arg-type]
@@ -103,6 +108,7 @@ class Recorder:
             "seconds": {test: seconds for test, seconds in self._seconds.items() if test not in self._failed},
             "callers": {key: sorted(tests - self._failed) for key, tests in callers.items()},
             "failed": sorted(self._failed),
+            "uncollected": self._uncollected,
         }
         self._output.write_text(json.dumps(data), "utf-8")
 

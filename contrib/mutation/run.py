@@ -30,8 +30,10 @@ from trial import MutantFinder, Trial, Verdict, poll, preload, start
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "build" / "mutation"
 COPIED = ("core", "plugins", "fingerprint", "miner", "platforms", "src", "tests", "docs", "contrib", "pyproject.toml")
-SAMPLE = 80
+SAMPLE = 60
 """Mutants tried of a module that has more."""
+SLOW_S = 0.5
+"""Of the other tests of a part, those that take longer are left out: a score can only be too low for it."""
 SEED = 1
 JOBS = 2
 BAR = 85.0
@@ -42,14 +44,14 @@ KILLED = ("killed", "timeout", "crashed")
 def main() -> int:
     """Try the mutants and print scores; 1 when a baseline fails or the score of all is below the bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", metavar="PREFIX", help="modules that begin so, e.g. core/model/codec")
+    parser.add_argument("--only", default="", metavar="PREFIX", help="modules that begin so, e.g. core/model/codec,fingerprint")
     parser.add_argument("--sample", type=int, default=SAMPLE, help="mutants per module, 0 for all (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="which sample (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=JOBS, help="processes at a time (default: %(default)s)")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
     parser.add_argument("--report", action="store_true", help="print what earlier runs found, try nothing")
     args = parser.parse_args()
-    chosen = [scope for scope in scopes(ROOT) if scope.name.startswith(args.only)]
+    chosen = [scope for scope in scopes(ROOT) if scope.name.startswith(tuple(args.only.split(",")))]
     if not chosen:
         print(f"no module in scope begins with {args.only!r}; the parts are {', '.join(PARTS)}", file=sys.stderr)
         return 2
@@ -85,16 +87,17 @@ def copy_checkout() -> Path:
 
 def reach_of(scope: Scope, tree: Path) -> Reach:
     """Run the tests of a part without a mutant, once, and return which functions each reaches."""
-    tests = [*scope.wider, *(test for test in scope.own if "::" in test)]
-    path = tree.parent / f"reach-{digest(tests)}.json"
+    path = tree.parent / f"reach-{digest(scope.wider)}.json"
     if not path.is_file():
         recorder = Recorder(tree, [*PARTS], path)
-        verdict = wait_for(start(None, tests, recorder, tree, 900, 1800))
+        verdict = wait_for(start(None, scope.wider, recorder, tree, 900, 1800))
         if not path.is_file():
             raise SystemExit(f"the tests in {scope.wider[0]} do not run without a mutant: {verdict}")
         for test in json.loads(path.read_text("utf-8"))["failed"]:
             print(f"left out, it fails without a mutant: {test}", flush=True)
     data = json.loads(path.read_text("utf-8"))
+    if data["uncollected"] or not data["callers"]:
+        raise SystemExit(f"the tests in {scope.wider[0]} do not load without a mutant: {data['uncollected']}")
     return Reach(data["seconds"], data["callers"])
 
 
@@ -139,7 +142,8 @@ def try_mutants(
     for mutant in reversed(mutants):
         reached = reach.tests_of(f"{scope.name}.py", mutant.starts)
         own = [test for test in reached if test.startswith(scope.own)]
-        waiting.append((mutant, [tests for tests in (own, [test for test in reached if test not in own]) if tests]))
+        others = [test for test in reached if test not in own and reach.seconds[test] < SLOW_S]
+        waiting.append((mutant, [tests for tests in (own, others) if tests]))
     running: dict[int, tuple[Mutant, list[list[str]], Trial]] = {}
     done: dict[str, dict[str, Any]] = {}
     while waiting or running:

@@ -14,15 +14,11 @@ PARTS = {
 NOT_RULES = frozenset({"plugin", "routes", "routes_views", "replies", "records", "sponsor"})
 """Of the ledger: its wiring and its HTTP face, which are not rules of the chain."""
 SCORING = ("scoring", "classes", "consistency", "samples", "keyed", "multipliers", "virtual", "inventory")
-REFERENCE = "tests/test_docs.py::test_a_reference_page_says_what_the_code_says"
-"""The pages of limits and error codes are generated: a number that moves is seen there."""
 OWN = {
     "core/model/edwards25519": ("test_ed25519.py", "test_ecvrf.py"),
     "core/model/params": ("test_genesis.py",),
     "core/model/sorted_map": ("test_state_map.py",),
     "core/model/strict_json": ("test_decimal_json.py", "test_genesis.py"),
-    "core/model/limits": (REFERENCE,),
-    "core/model/errors": ("test_receipt.py", REFERENCE),
     "plugins/ledger/attested/admission": ("test_validity.py",),
     "plugins/ledger/attested/challenges": ("test_attest.py",),
     "plugins/ledger/attested/entries": ("test_state.py",),
@@ -62,6 +58,6 @@ def scopes(root: Path) -> list[Scope]:
             if path.stem in {"__init__"} | NOT_RULES or (part == "fingerprint" and path.stem not in SCORING):
                 continue
             name = f"{part}/{path.stem}"
-            own = [test if "/" in test else f"{wider[0]}/{test}" for test in OWN.get(name, (f"test_{path.stem}.py",))]
-            found.append(Scope(name, path, tuple(test for test in own if (root / test.partition("::")[0]).is_file()), wider))
+            own = [f"{wider[0]}/{test}" for test in OWN.get(name, (f"test_{path.stem}.py",))]
+            found.append(Scope(name, path, tuple(test for test in own if (root / test).is_file()), wider))
     return found

@@ -12,7 +12,7 @@ from metanode.core.cli.passphrase import add_passphrase_option, passphrase_from_
 from metanode.core.cli.verbs import EXIT_OK
 from metanode.core.clock import SystemClock, SystemRandomness
 from metanode.core.crypto import install, keystore
-from metanode.core.home import GENESIS_FILE, SETTINGS_FILE, Home, default_home, devnet_genesis
+from metanode.core.home import GENESIS_FILE, SETTINGS_FILE, Home, default_home, solo_genesis
 from metanode.core.identity import KEY_NAMES, fresh_identity
 from metanode.core.model.accounts import to_bech32m
 from metanode.core.model.errors import MetanodeError
@@ -132,7 +132,7 @@ def _build(built: Path, args: argparse.Namespace, given: bytes | None) -> tuple[
     for name in KEY_NAMES:
         path, pair = keys_dir / f"{name}.key", getattr(identity, name)
         keystore.create(path, pair.seed, passphrase, label=f"{args.name} {name}", randomness=randomness)
-    genesis = devnet_genesis(identity, genesis_ms=SystemClock().now_ms(), name=args.network)
+    genesis = solo_genesis(identity, genesis_ms=SystemClock().now_ms(), name=args.network)
     write_new(built / GENESIS_FILE, genesis.to_json().encode(), mode=0o644)
     write_new(built / SETTINGS_FILE, _SETTINGS.format(name=args.name, port=args.port).encode(), mode=0o644)
     return genesis.hash, identity.sponsor.account

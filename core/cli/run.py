@@ -28,8 +28,6 @@ from metanode.core.model.errors import MetanodeError, PluginError
 from metanode.core.tuning import tune
 from metanode.platforms.process import left_dumps
 
-WORKER_THREADS_MAX = 4
-"""Threads for blocking work.  Each keeps memory of its own after a burst, which a small host does not have."""
 THREADS_GRACE_S = 1.0
 """How long threads that a plugin left behind may keep the process after the node has closed, seconds."""
 
@@ -64,7 +62,6 @@ class Run:
 
 
 async def _run(home: Home, identity: Identity, args: argparse.Namespace) -> int:
-    trio.to_thread.current_default_thread_limiter().total_tokens = WORKER_THREADS_MAX
     failure: MetanodeError | None = None
     stopped_by: list[int] = []
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:

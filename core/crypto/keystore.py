@@ -20,8 +20,8 @@ from metanode.core.model.limits import PUBLIC_KEY_BYTES, SEED_BYTES
 VERSION = 1
 FILE_BYTES_MAX = 4_096
 """A larger file is not a keystore."""
-LABEL_CHARS_MAX = 64
-"""Longest label."""
+LABEL_CHARS_MAX = 128
+"""Longest label: what the key is for and the longest name."""
 MEMORY_KIB = 16 * 1024
 """Argon2id memory for new files: fits hosts with 64 MiB of RAM."""
 PASSES = 3

@@ -22,11 +22,9 @@ from metanode.core.model.header import Roots
 from metanode.core.model.merkle import verify_path
 from metanode.core.model.receipt import decode_receipt
 from metanode.core.model.state_map import verify_state
+from metanode.core.model.state_tables import Table
 from metanode.core.model.validators import set_hash
 from metanode.core.model.vote import quorum
-
-TABLE_ACCOUNT = 1
-"""First byte of the state keys of accounts."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ def _check_state(item: StateItem, what: str, certified: CertifiedHeader) -> Item
     if not verify_state(certified.header.roots.state, item.key, item.value, item.proof):
         raise ProofError("BAD_PROOF", f"{what}: the state entry's path does not lead to the header's state root")
     facts: dict[str, int | str] = {"type": "state", "key": item.key.hex(), "present": int(item.value is not None)}
-    if len(item.key) == 21 and item.key[0] == TABLE_ACCOUNT:
+    if len(item.key) == 21 and item.key[0] == Table.ACCOUNT:
         account = to_bech32m(item.key[1:])
         facts["account"] = account
         if item.value is None:

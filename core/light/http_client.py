@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -33,11 +33,15 @@ GATEWAY_STATUSES = (502, 503, 504)
 
 @dataclass(frozen=True)
 class Reply:
-    """A node's answer.  Header names are lower-case."""
+    """A node's answer, and what it answers.  Header names are lower-case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    target: str = ""
+    """Method and path of the request, as they were sent."""
+    request: bytes = b""
+    """Body of the request."""
 
     def json(self) -> Any:
         """Return the body as JSON.
@@ -111,7 +115,7 @@ class HttpClient:
         try:
             with self._connect() as stream:
                 stream.sendall(head.encode("ascii") + b"\r\n" + body)
-                return _read_reply(stream)
+                return replace(_read_reply(stream), target=f"{method} {path}", request=body)
         except TimeoutError as error:
             raise MetanodeError("TIMEOUT", f"{self.url} did not answer within {self._timeout_s:g} s") from error
         except OSError as error:

@@ -25,6 +25,9 @@ from metanode.core.model.limits import (
 RECORD_VERSION = 1
 SALT_BYTES = 32
 
+_PROBES_DEPTH = 3
+"""A body that lists probe results: a map, the list, its pairs."""
+
 ProbeResults = tuple[tuple[int, int], ...]
 """(probe id, 64-bit result) by rising probe id."""
 
@@ -45,7 +48,7 @@ class Transfer:
 
 def decode_transfer(data: bytes) -> Transfer:
     """Decode a transfer body; raises Rejection BAD_SHAPE or ZERO_AMOUNT, or CodecError."""
-    fields = codec.read_map(data, range(3), "transfer")
+    fields = codec.read_small_map(data, range(3), "transfer")
     amount = codec.expect_uint(fields[1], "transfer.amount")
     if amount == 0:
         raise Rejection("ZERO_AMOUNT", "transfer of 0 micro-units")
@@ -70,7 +73,7 @@ class MachineCommit:
 
 def decode_machine_commit(data: bytes) -> MachineCommit:
     """Decode a machine commit; raises Rejection BAD_SHAPE, or CodecError."""
-    fields = codec.read_map(data, range(1), "machine_commit")
+    fields = codec.read_small_map(data, range(1), "machine_commit")
     return MachineCommit(codec.expect_bytes(fields[0], "machine_commit.commit", size=HASH_BYTES))
 
 
@@ -94,7 +97,7 @@ def decode_machine_reveal(data: bytes) -> MachineReveal:
     :raises Rejection: BAD_SHAPE, BAD_VERSION or INVENTORY_TOO_LARGE.
     :raises CodecError: not canonical.
     """
-    fields = codec.read_map(data, range(3), "machine_reveal")
+    fields = codec.read_small_map(data, range(3), "machine_reveal")
     inner = codec.expect_bytes(fields[1], "machine_reveal.inner")
     decode_machine_record(inner)
     return MachineReveal(
@@ -142,7 +145,7 @@ class MachineRecord:
 
 def decode_machine_record(data: bytes) -> MachineRecord:
     """Decode the inner part of a reveal; raises as `decode_machine_reveal`."""
-    fields = codec.read_map(data, range(9), "machine_record")
+    fields = codec.read_small_map(data, range(9), "machine_record", depth_max=_PROBES_DEPTH)
     version = codec.expect_uint(fields[0], "machine_record.v")
     if version != RECORD_VERSION:
         raise Rejection("BAD_VERSION", f"machine record version {version}", f"version {RECORD_VERSION}")
@@ -187,7 +190,7 @@ class Attest:
 
 def decode_attest(data: bytes) -> Attest:
     """Decode an attestation; raises Rejection BAD_SHAPE, or CodecError."""
-    fields = codec.read_map(data, range(5), "attest")
+    fields = codec.read_small_map(data, range(5), "attest", depth_max=_PROBES_DEPTH)
     return Attest(
         challenge_height=codec.expect_uint(fields[0], "attest.challenge_height"),
         inventory_digest=codec.expect_bytes(fields[1], "attest.inventory_digest", size=HASH_BYTES),
@@ -219,8 +222,8 @@ def seal_commit(salt: bytes, inner: bytes) -> bytes:
 
 
 def inventory_digest(inventory: bytes) -> bytes:
-    """Return H(machine, inventory bytes)."""
-    return H("machine", inventory)
+    """Return H(identity, inventory bytes)."""
+    return H("identity", inventory)
 
 
 def challenge(header_hash: bytes, machine_key: bytes) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from metanode.core.model.errors import CodecError, Rejection
-from metanode.core.model.limits import CBOR_DEPTH_MAX, ENVELOPE_BYTES_MAX, UINT_MAX
+from metanode.core.model.limits import CBOR_DEPTH_MAX, ENVELOPE_BYTES_MAX, SMALL_ITEMS_MAX, UINT_MAX
 
 Value: TypeAlias = "int | bytes | str | list[Value] | dict[int, Value]"
 """What `decode` returns."""
@@ -106,7 +106,42 @@ def decode(data: bytes, *, bytes_max: int = ENVELOPE_BYTES_MAX, depth_max: int =
     """
     if len(data) > bytes_max:
         raise Rejection("TOO_LARGE", f"{len(data)} bytes of CBOR", f"at most {bytes_max} bytes")
-    value, end = _read(data, 0, depth_max)
+    try:
+        return _read_all(data, depth_max, len(data))
+    except _Outsized as found:
+        expected = f"at most {CBOR_DEPTH_MAX} arrays and maps inside each other"
+        raise CodecError("nested too deeply", found.offset, expected) from None
+
+
+def decode_small(data: bytes, what: str, *, depth_max: int = 1) -> Value:
+    """Return the one value that `data` encodes, when its shape is known to be a small one.
+
+    What a stranger sends is decoded beside everything else a node does, so an array or map that cannot be
+    part of the shape is refused where it begins: 64 KiB of brackets cost no more than the first few.
+
+    :param depth_max: how many arrays and maps the shape has inside each other.
+    :raises CodecError: as `decode`, for what was read.
+    :raises Rejection: BAD_SHAPE, an array or map deeper or of more than SMALL_ITEMS_MAX entries; TOO_LARGE.
+    """
+    if len(data) > ENVELOPE_BYTES_MAX:
+        raise Rejection("TOO_LARGE", f"{len(data)} bytes of CBOR", f"at most {ENVELOPE_BYTES_MAX} bytes")
+    try:
+        return _read_all(data, depth_max, SMALL_ITEMS_MAX)
+    except _Outsized as found:
+        why = f"{what} has an array or map too many or too long at byte {found.offset}"
+        raise Rejection("BAD_SHAPE", why) from None
+
+
+class _Outsized(Exception):
+    """An array or map beyond the bounds of this reading."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset)
+        self.offset = offset
+
+
+def _read_all(data: bytes, depth_max: int, items_max: int) -> Value:
+    value, end = _read(data, 0, depth_max, items_max)
     if end != len(data):
         raise CodecError(f"{len(data) - end} bytes after the value", end, "one value and nothing after it")
     return value
@@ -117,7 +152,7 @@ def peek_uint(data: bytes, at: int) -> int:
     return _read_head(data, at)[1]
 
 
-def _read(data: bytes, at: int, depth_left: int) -> tuple[Value, int]:
+def _read(data: bytes, at: int, depth_left: int, items_max: int) -> tuple[Value, int]:
     # Most items are small numbers and strings: their one-byte heads are read here, all others in `_read_head`.
     head = data[at] if at < len(data) else 0xFF
     if head < _SHORT:
@@ -126,6 +161,10 @@ def _read(data: bytes, at: int, depth_left: int) -> tuple[Value, int]:
         end = at + 1 + (head & 31)
         if end <= len(data):
             return data[at + 1 : end], end
+    elif head == _BYTES << 5 | _SHORT and at + 1 < len(data) and data[at + 1] >= _SHORT:
+        end = at + 2 + data[at + 1]
+        if end <= len(data):
+            return data[at + 2 : end], end
     major, argument, begin = _read_head(data, at)
     if major == _UINT:
         return argument, begin
@@ -140,15 +179,18 @@ def _read(data: bytes, at: int, depth_left: int) -> tuple[Value, int]:
             return raw.decode("utf-8"), end
         except UnicodeDecodeError as error:
             raise CodecError("text is not UTF-8", begin + error.start, "valid UTF-8") from None
-    _check_depth(depth_left, at)
+    if depth_left < 1:
+        raise _Outsized(at)
     # Each item takes at least one byte: refuse a huge count before looping over it.
     if argument * (1 if major == _ARRAY else 2) > len(data) - begin:
         raise CodecError(f"{argument} items announced, fewer bytes left", len(data), "all announced items")
+    if argument > items_max:
+        raise _Outsized(at)
     at = begin
     if major == _ARRAY:
         items: list[Value] = []
         for _ in range(argument):
-            item, at = _read(data, at, depth_left - 1)
+            item, at = _read(data, at, depth_left - 1, items_max)
             items.append(item)
         return items, at
     entries: dict[int, Value] = {}
@@ -163,7 +205,7 @@ def _read(data: bytes, at: int, depth_left: int) -> tuple[Value, int]:
         if key <= last:
             raise CodecError(f"map key {key} after {last}", at, "rising keys, each once")
         last = key
-        entries[key], at = _read(data, begin, depth_left - 1)
+        entries[key], at = _read(data, begin, depth_left - 1, items_max)
     return entries, at
 
 
@@ -202,6 +244,16 @@ def read_map(
     :raises Rejection: BAD_SHAPE, not a map or other keys.
     """
     return expect_map(decode(data, bytes_max=bytes_max), keys, what, optional=optional)
+
+
+def read_small_map(
+    data: bytes, keys: Sequence[int], what: str, *, optional: Sequence[int] = (), depth_max: int = 1
+) -> dict[int, Value]:
+    """As `read_map`, for a small map that a stranger sent; see `decode_small`.
+
+    :param depth_max: 1 when the map's values are numbers and strings alone.
+    """
+    return expect_map(decode_small(data, what, depth_max=depth_max), keys, what, optional=optional)
 
 
 def expect_map(value: Value, keys: Sequence[int], what: str, *, optional: Sequence[int] = ()) -> dict[int, Value]:

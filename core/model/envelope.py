@@ -58,10 +58,10 @@ def decode_envelope(raw: bytes) -> Envelope:
     """
     if len(raw) > ENVELOPE_BYTES_MAX:
         raise Rejection("TOO_LARGE", f"envelope of {len(raw)} bytes", f"at most {ENVELOPE_BYTES_MAX} bytes")
-    parts = codec.expect_list(codec.decode(raw), "envelope", size=2)
+    parts = codec.expect_list(codec.decode_small(raw, "envelope"), "envelope", size=2)
     signed = codec.expect_bytes(parts[0], "envelope.signed")
     signature = codec.expect_bytes(parts[1], "envelope.signature", size=SIGNATURE_BYTES)
-    fields = codec.read_map(signed, range(9), "envelope.signed", optional=(9,))
+    fields = codec.read_small_map(signed, range(9), "envelope.signed", optional=(9,))
     return Envelope(
         raw=raw,
         id=H("tx", raw),

@@ -93,8 +93,9 @@ class Genesis:
 
     @property
     def supply(self) -> int:
-        """Sum of all balances and the treasury, micro-units."""
-        return self.treasury + sum(balance for _, balance in self.accounts)
+        """Sum of all balances, the validators' bonds and the treasury, micro-units."""
+        bonded = sum(member.bond for member in decode_set(self.validators))
+        return self.treasury + bonded + sum(balance for _, balance in self.accounts)
 
     def encode(self) -> bytes:
         """Return the canonical bytes: CBOR map 0 to 7."""

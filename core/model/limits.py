@@ -61,6 +61,8 @@ INVENTORY_BYTES_MAX = 4_096
 """Largest canonical inventory of a machine."""
 SAMPLES_BYTES_MAX = 256
 """Largest summary of probe samples."""
+SMALL_ITEMS_MAX = 16
+"""Most entries of an array or map in an envelope or body; a longer one is not read."""
 PROBE_RESULTS_MAX = 16
 """Most keyed probe results in one body."""
 AGENT_BYTES_MAX = 64

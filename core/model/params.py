@@ -6,6 +6,7 @@ documentation and the code cannot differ.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -26,6 +27,10 @@ from metanode.core.model.strict_json import (
 PROFILES = ("edge", "rustchain")
 WEIGHT_SCALE = 1_000_000_000
 """Weights are integers in billionths."""
+LOOK_BACK_EPOCHS = 2
+"""How far back a rule may look, in epochs: a late attestation's slot lies in this epoch or the one before."""
+
+_SCORING = re.compile("[1-9][0-9]{0,8}-[0-9a-f]{64}")
 
 _DAY_MS = 86_400_000
 
@@ -36,7 +41,7 @@ PARAM_RANGES: dict[str, tuple[int, int]] = {
     "attest_every_slots": (1, 10_000),
     "challenge_fresh_ms": (1, _DAY_MS),
     "max_valid": (1, 10**9),
-    "min_fee": (0, UINT_MAX),
+    "min_fee": (1, UINT_MAX),
     "pot_per_epoch": (0, 10**15),
     "settle_per_block": (1, 10**6),
     "reveal_window_blocks": (1, 10**6),
@@ -77,12 +82,17 @@ class Params:
     evidence_epochs: int
     reveal_blocks: int
     bond_min: int
+    scoring: str
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
             raise SettingsError("BAD_SETTING", f"params.profile is {self.profile!r}", nearest(self.profile, PROFILES))
         for name, (minimum, maximum) in PARAM_RANGES.items():
             expect_int(getattr(self, name), f"params.{name}", minimum=minimum, maximum=maximum)
+        if not _SCORING.fullmatch(expect_string(self.scoring, "params.scoring")):
+            raise SettingsError(
+                "BAD_SETTING", f"params.scoring is {self.scoring!r}", "a version, a hyphen and 64 lower-case hex digits"
+            )
         # An interval across two epochs would have no one epoch to count in.
         if self.slots_per_epoch % self.attest_every_slots:
             raise SettingsError(
@@ -99,6 +109,14 @@ class Params:
     def hash(self) -> bytes:
         """H(params, canonical bytes): the headers' params_hash."""
         return H("params", self.encode())
+
+    @property
+    def look_back_ms(self) -> int:
+        """How far before the parent's time a block's rules may look: two epochs, or as long as a challenge is fresh.
+
+        The longer of both, so that a slow machine's fresh challenge is known where epochs are short.
+        """
+        return max(LOOK_BACK_EPOCHS * self.slot_ms * self.slots_per_epoch, self.challenge_fresh_ms)
 
     def to_json(self) -> dict[str, int | str]:
         """Return the object that genesis files hold."""

@@ -11,7 +11,7 @@ import pytest
 
 from metanode.core.clock import SystemRandomness
 from metanode.core.crypto import install, keystore
-from metanode.core.home import Home, default_home, devnet_genesis
+from metanode.core.home import Home, default_home, solo_genesis
 from metanode.core.identity import KEY_NAMES, fresh_identity
 from metanode.core.kernel import Node
 from metanode.core.model.errors import MetanodeError, SettingsError
@@ -31,7 +31,7 @@ def home(tmp_path: Path) -> Home:
         path = made.keys_dir / f"{name}.key"
         keystore.create(path, getattr(identity, name).seed, b"open", label=name, randomness=SystemRandomness())
     made.passphrase_file.write_text("open\n")
-    made.genesis_file.write_text(devnet_genesis(identity, genesis_ms=1).to_json())
+    made.genesis_file.write_text(solo_genesis(identity, genesis_ms=1).to_json())
     return made
 
 
@@ -56,7 +56,7 @@ async def test_a_node_takes_genesis_and_keys_from_its_home(home: Home) -> None:
 async def test_what_is_given_is_not_read_from_the_home(tmp_path: Path) -> None:
     """A home may hold nothing but data."""
     identity = fresh_identity(SeededRandomness(2))
-    genesis = devnet_genesis(identity, genesis_ms=2)
+    genesis = solo_genesis(identity, genesis_ms=2)
     async with Node.open(
         bare_settings(), plugins=stand_ins(), home=tmp_path, genesis=genesis, identity=identity
     ) as node:
@@ -117,7 +117,7 @@ def test_a_fresh_chain_has_one_funded_validator(name: str) -> None:
     """Its keys are the identity's, and it starts from the named network's parameters."""
     install()
     identity = fresh_identity(SeededRandomness(3))
-    genesis = devnet_genesis(identity, genesis_ms=5, name=name)
+    genesis = solo_genesis(identity, genesis_ms=5, name=name)
     (validator,) = decode_set(genesis.validators)
     assert (validator.consensus_key, validator.vrf_key) == (identity.consensus.public_key, identity.vrf.public_key)
     assert [account for account, _ in genesis.accounts] == [identity.sponsor.account]

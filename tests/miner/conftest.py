@@ -13,7 +13,7 @@ import pytest
 
 from metanode.core import crypto
 from metanode.core.crypto.keys import KeyPair
-from metanode.core.home import devnet_genesis
+from metanode.core.home import solo_genesis
 from metanode.core.identity import fresh_identity
 from metanode.core.light.http_client import Reply
 from metanode.core.light.signed_reply import reply_digest
@@ -280,7 +280,7 @@ class Bench:
 def genesis() -> Genesis:
     """A devnet: slots of 2 s, intervals of 4 s, epochs of 20 s."""
     crypto.install()
-    return devnet_genesis(fresh_identity(SeededRandomness(1)), genesis_ms=GENESIS_MS)
+    return solo_genesis(fresh_identity(SeededRandomness(1)), genesis_ms=GENESIS_MS)
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def head(data, at):
     return major, number, end
 
 
-def read_item(data, start, depth):
+def read_item(data, start, depth, deepest=8, longest=U64, beyond="NOT_CANONICAL"):
     major, number, at = head(data, start)
     if major == 0:
         return number, at
@@ -141,28 +141,34 @@ def read_item(data, start, depth):
             return piece.decode("utf-8"), at + number
         except UnicodeDecodeError as error:
             raise Refused("NOT_CANONICAL", at + error.start) from None
-    need(depth <= 8, "NOT_CANONICAL", start)
+    need(depth <= deepest, beyond, start)
     need(len(data) - at >= number * (major - 3), "NOT_CANONICAL", len(data))      # a byte for each item, two for a pair
+    need(number <= longest, "BAD_SHAPE", start)
     if major == 4:
         items = []
         for _ in range(number):
-            value, at = read_item(data, at, depth + 1)
+            value, at = read_item(data, at, depth + 1, deepest, longest, beyond)
             items.append(value)
         return items, at
     entries, last = {}, -1
     for _ in range(number):
         key_major, key, after = head(data, at)
         need(key_major == 0 and key > last, "NOT_CANONICAL", at)
-        entries[key], at = read_item(data, after, depth + 1)
+        entries[key], at = read_item(data, after, depth + 1, deepest, longest, beyond)
         last = key
     return entries, at
 
 
-def decode(data, limit=65536):
+def decode(data, limit=65536, **bounds):
     need(len(data) <= limit, "TOO_LARGE")
-    value, end = read_item(data, 0, 1)
+    value, end = read_item(data, 0, 1, **bounds)
     need(end == len(data), "NOT_CANONICAL", end)
     return value
+
+
+def decode_shape(data, deepest):
+    """Decode what must have a known small shape: what cannot be part of it is not read."""
+    return decode(data, deepest=deepest, longest=16, beyond="BAD_SHAPE")
 
 
 def encode(value):
@@ -607,17 +613,17 @@ NONCELESS = {4}
 
 
 def read_record(data):
-    return fields(decode(data), RECORD, first=(0, 4))
+    return fields(decode_shape(data, 3), RECORD, first=(0, 4))
 
 
 def read_body(kind, data):
-    return fields(decode(data), BODIES[kind], first=(1,) if kind in (1, 3) else ())
+    return fields(decode_shape(data, 3 if kind == 4 else 1), BODIES[kind], first=(1,) if kind in (1, 3) else ())
 
 
 def read_envelope(data):
-    signed, signature = array(decode(data, 65536), 2)
+    signed, signature = array(decode_shape(data, 1), 2)
     exactly(64)(signature)
-    return fields(decode(bstr(signed)), SIGNED, optional=9), signed, signature
+    return fields(decode_shape(bstr(signed), 1), SIGNED, optional=9), signed, signature
 
 
 def check_envelope(env, chain_id):
@@ -823,6 +829,10 @@ def score(inv, samples, profile, vm_weight):
     return family, arch, kind, base, base * vm_weight // SCALE if virtual or emulator else base
 
 
+def scoring_name():
+    return "1-" + H("params", MULTIPLIERS.read_bytes()).hex()
+
+
 def decayed(base, days):
     return base if base <= SCALE else SCALE + (base - SCALE) * max(0, 36500 - 15 * days) // 36500
 
@@ -948,10 +958,11 @@ DAY_MS = 86400000
 PARAMETERS = (
     ("profile", "edge", "rustchain"), ("block_ms", 1, DAY_MS), ("slot_ms", 1, DAY_MS), ("slots_per_epoch", 1, 10000),
     ("attest_every_slots", 1, 10000), ("challenge_fresh_ms", 1, DAY_MS), ("max_valid", 1, 10**9),
-    ("min_fee", 0, U64 - 1), ("pot_per_epoch", 0, 10**15), ("settle_per_block", 1, 10**6),
+    ("min_fee", 1, U64 - 1), ("pot_per_epoch", 0, 10**15), ("settle_per_block", 1, 10**6),
     ("reveal_window_blocks", 1, 10**6), ("machines_per_sponsor_epoch", 0, 10**6), ("block_bytes_max", 65536, 2**20),
     ("block_envelopes_max", 1, 10000), ("attests_per_block_max", 0, 10000), ("vm_weight", 0, 10**9),
-    ("trust_period_s", 0, 10**9), ("evidence_epochs", 0, 10000), ("reveal_blocks", 1, 10000), ("bond_min", 0, U64 - 1))
+    ("trust_period_s", 0, 10**9), ("evidence_epochs", 0, 10000), ("reveal_blocks", 1, 10000), ("bond_min", 0, U64 - 1),
+    ("scoring",))
 
 
 def setting(condition):
@@ -1006,8 +1017,9 @@ def read_genesis(text):
     setting(isinstance(doc["chain_name"], str) and re.fullmatch("[a-z0-9][a-z0-9-]{0,31}", doc["chain_name"]))
     params = keyed(doc["params"], [name for name, *_ in PARAMETERS])
     setting(params["profile"] in PARAMETERS[0][1:])
-    for name, low, high in PARAMETERS[1:]:
+    for name, low, high in PARAMETERS[1:-1]:
         ranged(params[name], low, high)
+    setting(isinstance(params["scoring"], str) and re.fullmatch("[1-9][0-9]{0,8}-[0-9a-f]{64}", params["scoring"]))
     setting(params["slots_per_epoch"] % params["attest_every_slots"] == 0)
     params_bytes = encode({i: params[name] for i, (name, *_) in enumerate(PARAMETERS)})
     rows, accounts = [], {}
@@ -1027,7 +1039,8 @@ def read_genesis(text):
             accounts[account] = ranged(balance, 1, U64 - 1)
     except Refused:
         raise Refused("BAD_SETTING") from None
-    setting(sum(accounts.values()) + ranged(doc["treasury"], 0, U64 - 1) < U64)
+    bonds = sum(row[3] for row in rows)
+    setting(sum(accounts.values()) + bonds + ranged(doc["treasury"], 0, U64 - 1) < U64)
     ranged(doc["chain_id"], 1, U64 - 1)
     ranged(doc["genesis_ms"], 0, U64 - 1)
     genesis = {0: 1, 1: doc["chain_name"], 2: doc["chain_id"], 3: doc["genesis_ms"], 4: params_bytes, 5: set_bytes,
@@ -1053,7 +1066,8 @@ class Ledger:
         self.state, self.leaves = {}, {}
         for account, balance in parts[6]:
             self.put(ACCOUNT, account, [balance, 0, b""])
-        supply = parts[7] + sum(balance for _, balance in parts[6])
+        need(self.p["scoring"] == scoring_name(), "BAD_SETTING")
+        supply = parts[7] + sum(balance for _, balance in parts[6]) + sum(m["bond"] for m in self.members)
         for ident, number in (CARRIED, 0), (TREASURY, parts[7]), (FEES, 0), (SUPPLY, supply), (MACHINES, 0):
             self.put(GLOBALS, ident, [number])
         self.put(SET, b"", [parts[5]])
@@ -1227,7 +1241,7 @@ class Ledger:
         need(record["probe_results"] == [[1, keyed_probe_1(challenge)]], "PROBE_MISMATCH")
         inventory, samples = read_inventory(record["inventory"]), read_samples(record["samples"])
         scored = score(inventory, samples, self.p["profile"], self.p["vm_weight"])
-        index, digest = self.number(MACHINES), H("machine", record["inventory"])
+        index, digest = self.number(MACHINES), H("identity", record["inventory"])
         self.drop(SEAL, commit)
         self.put(MACHINE, be(index, 8), [key, record["owner"], seal[2], tag, digest, *scored, height, 0, 0])
         self.put(MACHINE_KEY, ident, [index])
@@ -1298,7 +1312,8 @@ class Ledger:
     def supply_holds(self):
         balances = sum(decode(value)[0] for key, value in self.state.items() if key[0] == ACCOUNT)
         _, pot, paid, *_ = self.get(GLOBALS, SETTLEMENT, [0] * 6)
-        return balances + sum(map(self.number, (CARRIED, TREASURY, FEES))) + pot - paid == self.number(SUPPLY)
+        bonds = sum(m["bond"] for m in read_set(self.get(SET, b"")[0]))
+        return balances + bonds + sum(map(self.number, (CARRIED, TREASURY, FEES))) + pot - paid == self.number(SUPPLY)
 
 
 # --- 21. Proof bundles ---------------------------------------------------------------------------------------------
@@ -1532,7 +1547,7 @@ def check_bodies(v):
     yield "record digest", digest.hex(), r["record_digest"]
     yield "record signature", (secret(seed)[2], sign(seed, digest).hex()), (machine_key, r["signature"])
     yield "commit", H("seal", salt, inner).hex(), r["commit"]
-    yield "inventory digest", H("machine", unhex(named["inventory"])).hex(), r["inventory_digest"]
+    yield "inventory digest", H("identity", unhex(named["inventory"])).hex(), r["inventory_digest"]
     yield "challenge", H("challenge", unhex(r["header_hash"]), machine_key).hex(), r["challenge"]
     for c in v["invalid"]:
         yield c["name"], refusal(read_body, c["kind"], unhex(c["body"])), c["code"]
@@ -1688,20 +1703,24 @@ def check_scoring(v):
 def check_signed_reply(v):
     genesis_hash = unhex(v["genesis_hash"])
 
-    def accept(headers, body, known):
+    def digest_of(c):
+        target, request = c["target"].encode("ascii"), unhex(c["request"])
+        asked = be(len(target), 4) + target + be(len(request), 4) + request
+        return H("attest", genesis_hash, asked, unhex(c["body"]))
+
+    def accept(c, headers, known):
         texts = headers.get("metanode-node", ""), headers.get("metanode-signature", "")
         need(re.fullmatch("[0-9a-f]{64}", texts[0]) and re.fullmatch("[0-9a-f]{128}", texts[1]), "BAD_REPLY")
         key, signature = map(unhex, texts)
         need(not known or key == known, "BAD_REPLY")
-        need(verifies(key, H("attest", genesis_hash, body), signature), "BAD_REPLY")
+        need(verifies(key, digest_of(c), signature), "BAD_REPLY")
 
     for c in v["cases"]:
-        body, seed = unhex(c["body"]), unhex(c["node_seed"])
-        digest = H("attest", genesis_hash, body)
+        seed, digest = unhex(c["node_seed"]), digest_of(c)
         ours = {"metanode-node": secret(seed)[2].hex(), "metanode-signature": sign(seed, digest).hex()}
-        yield c["name"], (digest.hex(), ours, refusal(accept, ours, body, b"")), (c["digest"], c["headers"], "accepted")
+        yield c["name"], (digest.hex(), ours, refusal(accept, c, ours, b"")), (c["digest"], c["headers"], "accepted")
     for c in v["invalid"]:
-        yield c["name"], refusal(accept, c["headers"], unhex(c["body"]), unhex(c["known_node"])), c["code"]
+        yield c["name"], refusal(accept, c, c["headers"], unhex(c["known_node"])), c["code"]
 
 
 def check_snapshot(v):

@@ -30,7 +30,7 @@ from metanode.core.model.vote import Certificate, VoteType, vote_digest
 from metanode.core.roles import BlockFields, Execution, Head
 from metanode.fingerprint.inventory import SOURCES, Board, Cpu, Inventory
 from metanode.fingerprint.keyed import PROBE_CHAIN, run_keyed
-from metanode.plugins.consensus._shared.headers import HeaderIndex, look_back_ms
+from metanode.plugins.consensus._shared.headers import HeaderIndex
 from metanode.plugins.ledger.attested.ledger import AttestedLedger
 
 HERE = Path(__file__).resolve().parent
@@ -114,7 +114,7 @@ class Chain:
         self.members = decode_set(origin.validators)
         self.names = [next(name for name in VALIDATORS if account(name) == m.account) for m in self.members]
         self.acting = set_hash(origin.validators)
-        self.index = HeaderIndex(origin.hash, GENESIS_MS, look_back_ms(origin.params))
+        self.index = HeaderIndex(origin.hash, GENESIS_MS, origin.params.look_back_ms)
         state = self.ledger.genesis_state()
         self.genesis_entries = list(state.items())
         self.head = Head(
@@ -472,7 +472,7 @@ def look_back_chain(name: str, fresh_ms: int, window_ms: int) -> Chain:
 
     Where a challenge is outside the window, its interval is not asked for: the code tells.
     """
-    chain = Chain(genesis(name, challenge_fresh_ms=fresh_ms, min_fee=0))
+    chain = Chain(genesis(name, challenge_fresh_ms=fresh_ms, min_fee=1))
     one, two, three = (
         chain.opened(f"machine {letter}", chain.record(f"machine {letter}", replace(G4, memory_mib=512 + salt)), salt)
         for salt, letter in enumerate("ABC")

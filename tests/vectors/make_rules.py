@@ -15,6 +15,7 @@ from metanode.core.model import bodies, codec
 from metanode.core.model.errors import MetanodeError
 from metanode.fingerprint.inventory import SIGNS_MAX, SOURCES, Board, Cpu, Inventory, Sign, decode_inventory
 from metanode.fingerprint.keyed import PROBE_CHAIN, run_keyed
+from metanode.fingerprint.multipliers import load_table
 from metanode.fingerprint.parsers.cache import Cache
 from metanode.fingerprint.scoring import Policy, decayed
 from metanode.plugins.ledger.attested.machines import score_record
@@ -204,7 +205,7 @@ def judgements() -> Iterator[tuple[str, Inventory, bytes]]:
 def case(name: str, inventory: Inventory, samples: bytes, profile: str, vm_weight: int) -> Case:
     """Return a scored machine, with right keyed probes, as a ledger scores it."""
     record = bodies.MachineRecord(bytes(32), bytes(20), bytes(32), inventory.encode(), 0, ((1, 0),), samples, "")
-    scored = score_record(record, Policy(profile, vm_weight))
+    scored = score_record(record, Policy(profile, vm_weight), load_table())
     return {
         "name": name, "inventory": inventory.encode().hex(), "samples": samples.hex(), "profile": profile,
         "vm_weight": vm_weight, "family": scored.family, "arch": scored.arch, "class": scored.klass,
@@ -276,7 +277,7 @@ def refused() -> list[Case]:
         )
         code = ""
         try:
-            score_record(record, Policy("edge", 0))
+            score_record(record, Policy("edge", 0), load_table())
         except MetanodeError as error:
             code = error.code
         assert code == row["code"], (row["name"], code)

@@ -18,6 +18,7 @@ from metanode.core.model.block import Block, envelope_ids, receipts_root, tx_roo
 from metanode.core.model.bundle import Bundle, Item, ReceiptItem, StateItem
 from metanode.core.model.envelope import Envelope, build_envelope, signing_digest
 from metanode.core.model.genesis import Genesis, network
+from metanode.core.model.hashing import H
 from metanode.core.model.header import Header, Roots, header_hash
 from metanode.core.model.leader import alpha, beta_zero
 from metanode.core.model.merkle import prove
@@ -96,8 +97,8 @@ def make_genesis() -> None:
         FOUR,
         chain_name="with-bls",
         chain_id=U64_MAX,
-        validators=encode_set([Validator(account("bls"), key("bls c"), key("bls v"), U64_MAX, bytes(range(48)))]),
-        accounts=((b"\x01" * 20, U64_MAX - 1),),
+        validators=encode_set([Validator(account("bls"), key("bls c"), key("bls v"), U64_MAX - 2, bytes(range(48)))]),
+        accounts=((b"\x01" * 20, 1),),
         treasury=1,
     )
     empty = replace(genesis("mainnet", "validator 0"), accounts=(), treasury=0)
@@ -129,6 +130,8 @@ def make_genesis() -> None:
 
     mn, rtc = to_bech32m(account("alice")), "RTC" + account("alice").hex()
     member = good["validators"][0]
+    held = good["treasury"] + sum(good["accounts"].values())
+    version, digest = good["params"]["scoring"].split("-")
     invalid = [
         ("not JSON", "{", "BAD_JSON", "line 1"),
         ("a list", "[]", "BAD_SETTING", "object"),
@@ -141,6 +144,12 @@ def make_genesis() -> None:
         ("true is not a number", changed(treasury=True), "BAD_SETTING", "genesis.treasury"),
         ("treasury beyond 64 bits", changed(treasury=2**64), "BAD_SETTING", "genesis.treasury"),
         ("supply beyond 64 bits", changed(treasury=U64_MAX), "BAD_SETTING", "supply"),
+        (
+            "supply beyond 64 bits with the bonds",
+            changed(validators=[{**member, "bond": U64_MAX - held + 1}]),
+            "BAD_SETTING",
+            "supply",
+        ),
         ("chain name with a blank", changed(chain_name="my chain"), "BAD_SETTING", "chain_name"),
         ("no validator", changed(validators=[]), "BAD_SETTING", "validator"),
         ("validator twice", changed(validators=[member, member]), "BAD_SETTING", "validators"),
@@ -153,6 +162,14 @@ def make_genesis() -> None:
         ("unknown profile", params(profile="edgy"), "BAD_SETTING", "edge"),
         ("vm_weight above 1", params(vm_weight=1_000_000_001), "BAD_SETTING", "params.vm_weight"),
         ("an interval across epochs", params(attest_every_slots=3), "BAD_SETTING", "attest_every_slots"),
+        ("min_fee 0", params(min_fee=0), "BAD_SETTING", "params.min_fee"),
+        ("scoring without a version", params(scoring=digest), "BAD_SETTING", "params.scoring"),
+        ("scoring version 0", params(scoring=f"0-{digest}"), "BAD_SETTING", "params.scoring"),
+        ("scoring version of ten digits", params(scoring=f"{10**9}-{digest}"), "BAD_SETTING", "params.scoring"),
+        ("scoring in upper-case hex", params(scoring=f"{version}-{digest.upper()}"), "BAD_SETTING", "params.scoring"),
+        ("scoring cut short", params(scoring=f"{version}-{digest[1:]}"), "BAD_SETTING", "params.scoring"),
+        ("scoring and a line end", params(scoring=f"{version}-{digest}\n"), "BAD_SETTING", "params.scoring"),
+        ("scoring as a number", params(scoring=1), "BAD_SETTING", "params.scoring"),
         ("nothing at all", "", "BAD_JSON", "line 1"),
         ("a key twice, deep inside", params().replace('"profile"', '"block_ms": 1, "profile"'), "BAD_JSON", "twice"),
         ("250000.0", json.dumps(good).replace("250000", "250000.0"), "BAD_JSON", "250000.0"),
@@ -384,6 +401,15 @@ def make_envelope() -> None:
         ("empty public key", wire({9: b""}), "BAD_SHAPE"),
         ("version 2 and a sender of 32 bytes", wire({0: 2, 3: bytes(32)}), "BAD_SHAPE"),
         ("version as text", wire({0: "1"}), "BAD_SHAPE"),
+        ("nonce as an array", wire({4: []}), "BAD_SHAPE"),
+        ("nine arrays inside each other", b"\x81" * 8 + b"\x80", "BAD_SHAPE"),
+        ("17 elements, the last one no CBOR", b"\x91" + bytes(16) + b"\xff", "BAD_SHAPE"),
+        ("16 elements, the last one no CBOR", b"\x90" + bytes(15) + b"\xff", "NOT_CANONICAL"),
+        ("signed part an array that is no CBOR", b"\x82\x81\xff\x00", "BAD_SHAPE"),
+        ("signed part with a text that is no UTF-8 before an array",
+         codec.encode([b"\xa2\x00\x61\xff\x01\x80", bytes(64)]), "NOT_CANONICAL"),
+        ("signed part with an array before a text that is no UTF-8",
+         codec.encode([b"\xa2\x00\x80\x01\x61\xff", bytes(64)]), "BAD_SHAPE"),
     ]
     check = [
         ("version 2, another chain, alg and kind", wire({0: 2, 1: 1, 2: 5, 8: 2}), "BAD_VERSION"),
@@ -819,34 +845,60 @@ def make_too_large() -> None:
 def make_signed_reply() -> None:
     """Write signed_reply.json."""
     node, other = seed("node"), seed("other node")
+    submit, asked = "POST /v1/attest/submit", b'{"commit":"' + b"ab" * 32 + b'"}'
     cases = []
-    for name, body in (
-        ("an object", b'{"ok":true,"status":"pending"}'),
-        ("an empty body", b""),
-        ("bytes that are no text", bytes(range(256))),
+    for name, target, request, body in (
+        ("an object", submit, asked, b'{"ok":true,"status":"pending"}'),
+        ("empty bodies", "GET /v1/head", b"", b""),
+        ("bytes that are no text", submit, bytes(range(255, -1, -1)), bytes(range(256))),
     ):
-        digest = reply_digest(SOLO.hash, body)
+        digest = reply_digest(SOLO.hash, target, request, body)
         cases.append(
             {
                 "name": name,
                 "node_seed": node,
+                "target": target,
+                "request": request,
                 "body": body,
                 "digest": digest,
                 "headers": {"metanode-node": key("node"), "metanode-signature": ed25519.sign(node, digest)},
             }
         )
     body = b'{"ok":true}'
-    digest = reply_digest(SOLO.hash, body)
+    digest = reply_digest(SOLO.hash, submit, asked, body)
     signature = ed25519.sign(node, digest)
     good = {"metanode-node": key("node"), "metanode-signature": signature}
 
-    def bad(name: str, headers: dict[str, Any], *, said: bytes = body, known: bytes = b"") -> Case:
-        return {"name": name, "headers": headers, "body": said, "known_node": known, "code": "BAD_REPLY"}
+    def bad(
+        name: str,
+        headers: dict[str, Any],
+        *,
+        to: str = submit,
+        sent: bytes = asked,
+        said: bytes = body,
+        known: bytes = b"",
+    ) -> Case:
+        return {
+            "name": name,
+            "headers": headers,
+            "target": to,
+            "request": sent,
+            "body": said,
+            "known_node": known,
+            "code": "BAD_REPLY",
+        }
 
     flipped = bytes([signature[0] ^ 1]) + signature[1:]
-    elsewhere = ed25519.sign(node, reply_digest(FOUR.hash, body))
+    elsewhere = ed25519.sign(node, reply_digest(FOUR.hash, submit, asked, body))
+    bare = ed25519.sign(node, H("attest", SOLO.hash + body))
     invalid = [
         bad("another body", good, said=b'{"ok":true }'),
+        bad("an answer to another request", good, sent=asked.replace(b"ab", b"ac", 1)),
+        bad("an answer to another path", good, to="POST /v1/attest/challenge"),
+        bad("an answer to another method", good, to="PUT /v1/attest/submit"),
+        bad("a byte moved from the target to the request", good, to=submit[:-1], sent=b"t" + asked),
+        bad("a byte moved from the request to the body", good, sent=asked[:-1], said=b"}" + body),
+        bad("signed without the request", {**good, "metanode-signature": bare}),
         bad("no headers", {}),
         bad("no node", {"metanode-signature": signature}),
         bad("no signature", {"metanode-node": key("node")}),
@@ -860,8 +912,9 @@ def make_signed_reply() -> None:
     ]
     write(
         "signed_reply",
-        "A node with `node_seed` answers `body` under `genesis_hash`: digest and headers follow. Each reply under "
-        "`invalid` is refused with `code`; `known_node` is the key seen before, empty for none.",
+        "A node with `node_seed` answers `body` to `request`, sent to `target`, under `genesis_hash`: digest and "
+        "headers follow. Each reply under `invalid` is refused with `code`; `known_node` is the key seen before, empty "
+        "for none.",
         cases,
         genesis_hash=SOLO.hash,
         invalid=invalid,

@@ -7,13 +7,15 @@ assembles passes the check, the supply sums.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from metanode.core.crypto.keys import KeyPair
+from metanode.core.discovery import PACKAGE_DIR
 from metanode.core.model import leader
 from metanode.core.model.bodies import Transfer
 from metanode.core.model.envelope import Envelope, build_envelope, decode_envelope
-from metanode.core.model.genesis import Genesis, Params
+from metanode.core.model.genesis import Genesis, network_params
 from metanode.core.model.hashing import H
 from metanode.core.model.kinds import TRANSFER
 from metanode.core.model.receipt import OK
@@ -28,28 +30,7 @@ GENESIS_MS = 1_700_000_000_000
 RICH = 1_000_000_000
 """What each account of `sample_genesis` holds, micro-units."""
 
-SMALL_PARAMS: Mapping[str, int | str] = {
-    "profile": "edge",
-    "block_ms": 1000,
-    "slot_ms": 2000,
-    "slots_per_epoch": 10,
-    "attest_every_slots": 2,
-    "challenge_fresh_ms": 300_000,
-    "max_valid": 10_000,
-    "min_fee": 100,
-    "pot_per_epoch": 1_500_000,
-    "settle_per_block": 2_000,
-    "reveal_window_blocks": 600,
-    "machines_per_sponsor_epoch": 100,
-    "block_bytes_max": 524_288,
-    "block_envelopes_max": 2_000,
-    "attests_per_block_max": 1_000,
-    "vm_weight": 1_000_000_000,
-    "trust_period_s": 0,
-    "evidence_epochs": 2,
-    "reveal_blocks": 2,
-    "bond_min": 1_000_000,
-}
+DEVNET_PARAMS = network_params((PACKAGE_DIR / "core/model/data/networks.json").read_text(), "devnet")
 
 
 def key_pair(number: int) -> KeyPair:
@@ -58,14 +39,13 @@ def key_pair(number: int) -> KeyPair:
 
 
 def sample_genesis(rich: Sequence[KeyPair] = (), *, treasury: int = 5_000_000, **params: int | str) -> Genesis:
-    """Return a genesis with one validator and `RICH` on each account; keywords replace `SMALL_PARAMS`."""
+    """Return a genesis with one validator and `RICH` on each account; keywords replace devnet's parameters."""
     member = Validator(key_pair(900).account, key_pair(901).public_key, key_pair(902).public_key, bond=10**9)
-    values: dict[str, int | str] = {**SMALL_PARAMS, **params}
     return Genesis(
         chain_name="contract",
         chain_id=31337,
         genesis_ms=GENESIS_MS,
-        params=Params(**values),  # type: ignore[arg-type]  # checked by Params itself
+        params=replace(DEVNET_PARAMS, **params),  # type: ignore[arg-type]  # checked by Params itself
         validators=encode_set([member]),
         accounts=tuple(sorted((key.account, RICH) for key in rich)),
         treasury=treasury,

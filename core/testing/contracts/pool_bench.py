@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trio
@@ -29,39 +29,18 @@ from metanode.core.model.genesis import Genesis
 from metanode.core.model.hashing import H
 from metanode.core.model.kinds import ATTEST, TRANSFER, KindRegistry
 from metanode.core.model.limits import NONCE_AHEAD_MAX
-from metanode.core.model.params import Params
 from metanode.core.model.state_map import StateMap
 from metanode.core.model.validators import Validator, encode_set
 from metanode.core.roles import AccountView, Head, Mempool, Roles, Storage
 from metanode.core.testing.clock import SeededRandomness
 from metanode.core.testing.contracts import running
+from metanode.core.testing.contracts.ledger import DEVNET_PARAMS
 from metanode.core.testing.workers import InlineWorkers
 
 GENESIS_HASH = bytes(range(32))
 CHAIN_ID = 7
 
-PARAMS = Params(
-    profile="edge",
-    block_ms=1000,
-    slot_ms=2000,
-    slots_per_epoch=10,
-    attest_every_slots=2,
-    challenge_fresh_ms=300_000,
-    max_valid=10_000,
-    min_fee=100,
-    pot_per_epoch=1_500_000,
-    settle_per_block=2000,
-    reveal_window_blocks=600,
-    machines_per_sponsor_epoch=100,
-    block_bytes_max=524_288,
-    block_envelopes_max=2000,
-    attests_per_block_max=20,
-    vm_weight=0,
-    trust_period_s=0,
-    evidence_epochs=2,
-    reveal_blocks=2,
-    bond_min=1,
-)
+PARAMS = replace(DEVNET_PARAMS, attests_per_block_max=20, vm_weight=0, bond_min=1)
 
 
 class ManualClock:

@@ -30,6 +30,9 @@ from metanode.plugins.api.http.signing import ReplySigner
 QUERY_FIELDS_MAX = 32
 """Fields of one query string."""
 
+JSON_TYPE = "application/json"
+"""The one type that a POST may carry."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PLUGIN_MODULE = re.compile(r"metanode\.plugins\.(\w+\.\w+)")
 
@@ -83,7 +86,7 @@ class Answerer:
             content = await self._call(match, incoming, path, query, peer, request_id)
             if isinstance(content, EventStream):
                 return await self._open(content, extra, head)
-            return self._finish(content, self._signed(match, content, extra), head, keep_alive)
+            return self._finish(content, self._signed(match, incoming, content, extra), head, keep_alive)
         except MetanodeError as error:
             if error.status == 500:
                 self._log.error("request %s: %s", request_id, error.line())
@@ -93,7 +96,7 @@ class Answerer:
             self._log.error("plugin %s failed to answer request %s: %r", plugin, request_id, error, exc_info=error)
             failure = f"plugin {plugin} failed to answer request {request_id}"
             refusal = error_response(MetanodeError("INTERNAL", failure))
-        return self._finish(refusal, self._signed(match, refusal, extra), head, keep_alive)
+        return self._finish(refusal, self._signed(match, incoming, refusal, extra), head, keep_alive)
 
     def refuse(self, error: MetanodeError) -> Answer:
         """Answer bytes that made no request; the connection ends."""
@@ -106,6 +109,11 @@ class Answerer:
         self, match: Match, incoming: Incoming, path: str, query: str, peer: str, request_id: str
     ) -> Response | EventStream:
         head = incoming.head
+        if head.method == "POST" and not is_json(head):
+            # A web page may send any other type to any address without asking (the Fetch standard's simple
+            # requests), to this node too; before it sends JSON its browser asks, and is told no.
+            given = head.headers.get("content-type", "")
+            raise bad_request(f"a POST with Content-Type {given[:40]!r}", "Content-Type: application/json")
         if is_websocket(head) and not self._origins.admits_socket(head.headers):
             raise MetanodeError("ORIGIN_REFUSED", f"a WebSocket from a page of {head.headers['origin'][:80]!r}")
         request = Request(
@@ -127,10 +135,11 @@ class Answerer:
         allow = self._router.allowed(path)
         return Response(204, b"", headers=(("Allow", allow), *self._origins.preflight(head.headers, allow)))
 
-    def _signed(self, match: Match | None, response: Response, extra: Headers) -> Headers:
+    def _signed(self, match: Match | None, incoming: Incoming, response: Response, extra: Headers) -> Headers:
         if match is None or not match.route.signed:
             return extra
-        return (*extra, *self._signer.headers(response.body))
+        target = f"{incoming.head.method} {incoming.head.target}"
+        return (*extra, *self._signer.headers(target, incoming.body, response.body))
 
     def _finish(self, response: Response, extra: Headers, head: Head, keep_alive: bool) -> Answer:
         data = encode_response(
@@ -159,6 +168,11 @@ class Answerer:
     def _next_id(self) -> str:
         self._count += 1
         return f"{self._id_prefix}-{self._count}"
+
+
+def is_json(head: Head) -> bool:
+    """Whether the request says that its body is JSON, whatever parameters follow."""
+    return head.headers.get("content-type", "").partition(";")[0].strip().lower() == JSON_TYPE
 
 
 def is_websocket(head: Head) -> bool:

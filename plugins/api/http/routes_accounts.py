@@ -10,6 +10,7 @@ from metanode.core.model.accounts import parse_account, to_bech32m, to_rtc
 from metanode.core.model.amounts import amount_json
 from metanode.core.model.bundle import Bundle, StateItem
 from metanode.core.model.errors import MetanodeError
+from metanode.core.model.state_tables import Table
 from metanode.core.roles import Head
 from metanode.plugins.api._shared.fields import code_name, flag, ok, whole_number
 from metanode.plugins.api.http.validator_sets import validator_set
@@ -19,8 +20,6 @@ HISTORY_MAX = 100
 """Entries of one answer."""
 OFFSET_MAX = 900
 """Entries that may be skipped: two sorted lists are merged, so skipping costs reading."""
-ACCOUNT_TABLE = 1
-"""First byte of an account's key in the state (docs/wire_format.md)."""
 
 
 class AccountRoutes:
@@ -53,7 +52,7 @@ class AccountRoutes:
             "height": head.height,
         }
         if flag(request.query, "proof"):
-            value["proof"] = self._proof(head, bytes([ACCOUNT_TABLE]) + account).hex()
+            value["proof"] = self._proof(head, bytes([Table.ACCOUNT]) + account).hex()
         return ok(**value)
 
     async def history(self, request: Request) -> Response:

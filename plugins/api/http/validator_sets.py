@@ -6,10 +6,11 @@ from metanode.core.hooks import PluginContext
 from metanode.core.model import codec
 from metanode.core.model.errors import MetanodeError
 from metanode.core.model.limits import VALIDATOR_SET_BYTES_MAX
+from metanode.core.model.state_tables import Table
 from metanode.core.model.validators import set_hash
 
-STATE_KEY = bytes([7])
-"""Key of the acting set in the state: table 7, empty id; its value is CBOR [set bytes]."""
+STATE_KEY = bytes([Table.VALIDATOR_SET])
+"""Key of the acting set in the state: an empty id; its value is CBOR [set bytes]."""
 
 
 def validator_set(context: PluginContext, wanted: bytes) -> bytes:

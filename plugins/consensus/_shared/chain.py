@@ -17,7 +17,7 @@ from metanode.core.bus import BlockFinalized, Bus
 from metanode.core.model import ecvrf, leader
 from metanode.core.model.block import Block, receipts_root, tx_root
 from metanode.core.model.envelope import Envelope, decode_envelope
-from metanode.core.model.errors import InvalidBlock, MetanodeError, StorageError
+from metanode.core.model.errors import CodecError, InvalidBlock, Rejection, StorageError
 from metanode.core.model.genesis import Genesis
 from metanode.core.model.header import VERSION as HEADER_VERSION
 from metanode.core.model.header import Header, Roots, decode_header, header_hash
@@ -26,7 +26,7 @@ from metanode.core.model.state_map import StateMap
 from metanode.core.model.validators import decode_set, set_hash
 from metanode.core.model.vote import Certificate, decode_certificate
 from metanode.core.roles import BlockCommit, BlockFields, BlockRecord, Execution, Head, Ledger, Mempool, Storage
-from metanode.plugins.consensus._shared.headers import HeaderIndex, look_back_ms
+from metanode.plugins.consensus._shared.headers import HeaderIndex
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Chain:
         self._bus = bus
         self._log = log
         self._validator_set = b""
-        self._headers = HeaderIndex(genesis.hash, genesis.genesis_ms, look_back_ms(genesis.params))
+        self._headers = HeaderIndex(genesis.hash, genesis.genesis_ms, genesis.params.look_back_ms)
         self._head: Head | None = None
         self._grown = trio.Event()
 
@@ -136,9 +136,7 @@ class Chain:
         try:
             envelopes = [decode_envelope(raw) for raw in block.envelope_bytes()]
             execution = self._ledger.execute(head, fields, envelopes, assemble=False)
-        except InvalidBlock:
-            raise
-        except MetanodeError as error:
+        except (Rejection, CodecError) as error:  # anything else is this node's fault, not the block's
             raise InvalidBlock(error.code, error.message, error.expected) from error
         receipts = [receipt.encode() for receipt in execution.receipts]
         expected = self._header(fields, execution, receipts, header.vrf_proof)
@@ -231,7 +229,7 @@ class Chain:
 
     async def _recover_headers(self, height: int) -> None:
         """Read back the window of headers, newest page first, until it is full or genesis is reached."""
-        window_ms = look_back_ms(self._genesis.params)
+        window_ms = self._genesis.params.look_back_ms
         pages: list[list[tuple[bytes, int]]] = []
         last, newest_ms = height, -1
         while last >= 1:

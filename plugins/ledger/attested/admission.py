@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from metanode.core.model.accounts import to_bech32m
 from metanode.core.model.bodies import Attest, MachineCommit, MachineReveal, Transfer
 from metanode.core.model.envelope import Envelope
-from metanode.core.model.errors import MetanodeError, Rejection
+from metanode.core.model.errors import CodecError, MetanodeError, Rejection
 from metanode.core.model.limits import NONCE_AHEAD_MAX
 from metanode.core.roles import Head
 from metanode.plugins.ledger.attested import attest, machines, transfer, validity
@@ -32,7 +32,7 @@ def check(rules: Rules, verdicts: Verdicts, head: Head, envelopes: Sequence[Enve
         try:
             body = _check_cheaply(place, state, envelope)
             keyed.append((index, body, _key(state, verdicts, shown, envelope)))
-        except MetanodeError as error:
+        except (Rejection, CodecError) as error:
             errors[index] = error
     valid = verdicts.verify([(envelopes[index], key) for index, _, key in keyed])
     for (index, body, _), signed in zip(keyed, valid, strict=True):
@@ -40,7 +40,7 @@ def check(rules: Rules, verdicts: Verdicts, head: Head, envelopes: Sequence[Enve
             if not signed:
                 raise Rejection("INVALID_SIGNATURE", "the signature does not verify under the account's key")
             _check_dearly(place, state, verdicts, envelopes[index], body)
-        except MetanodeError as error:
+        except (Rejection, CodecError) as error:
             errors[index] = error
     return errors
 

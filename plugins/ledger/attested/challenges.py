@@ -32,7 +32,7 @@ def find(place: Place, height: int) -> Challenge:
     if height >= place.height:
         raise Rejection("CHALLENGE_UNKNOWN", f"challenge height {height} is not below the block's {place.height}")
     header = place.ancestors.at(height)
-    if header is None:
+    if header is None or header[1] < place.parent_ms - place.rules.params.look_back_ms:
         raise Rejection("CHALLENGE_LATE", f"challenge height {height} is too long ago")
     header_hash, time_ms = header
     age_ms = place.time_ms - time_ms

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from metanode.core.model import kinds
 from metanode.core.model.bodies import Attest, MachineCommit, MachineReveal, Transfer
 from metanode.core.model.envelope import Envelope
-from metanode.core.model.errors import InvalidBlock, MetanodeError, Rejection
+from metanode.core.model.errors import CodecError, InvalidBlock, Rejection
 from metanode.core.model.receipt import OK, Receipt
 from metanode.core.roles import BlockFields, Dropped, Execution, Head
 from metanode.plugins.ledger.attested import attest, machines, settlement, transfer, validity, views
@@ -96,7 +96,7 @@ def execute(
         except NotYet as error:
             if not assemble:
                 raise _invalid(position, envelope, error) from error
-        except MetanodeError as error:
+        except (Rejection, CodecError) as error:
             if not assemble:
                 raise _invalid(position, envelope, error) from error
             dropped.append(Dropped(envelope, error))
@@ -122,7 +122,7 @@ def execute(
     )
 
 
-def _invalid(position: int, envelope: Envelope, error: MetanodeError) -> InvalidBlock:
+def _invalid(position: int, envelope: Envelope, error: Rejection | CodecError) -> InvalidBlock:
     return InvalidBlock(error.code, f"envelope {position} ({envelope.id.hex()}): {error.message}", error.expected)
 
 
@@ -151,7 +151,11 @@ def _run(
 ) -> Receipt:
     """Apply one envelope and return its receipt.
 
-    :raises MetanodeError: it may not stand here; nothing has changed.
+    Only what the envelope itself caused is caught: a fault of this node (a broken file, a full disk) must end
+    it, since a receipt of that would be in no other node's block.
+
+    :raises Rejection: it may not stand here; nothing has changed.
+    :raises CodecError: likewise.
     """
     body = validity.check_alone(place.rules, envelope)
     validity.check_height(place, envelope)
@@ -177,7 +181,7 @@ def _run(
     state.put_number(Global.FEES, state.number(Global.FEES) + envelope.fee)
     try:
         events = _apply(state, verdicts, slip, body)
-    except MetanodeError as error:
+    except (Rejection, CodecError) as error:
         if isinstance(body, Transfer):
             transfer.record(slip, body, error.number)
         return Receipt(envelope.id, error.number, envelope.fee)

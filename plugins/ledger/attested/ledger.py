@@ -61,5 +61,5 @@ class AttestedLedger:
         return AccountView(account, entry.balance, entry.nonce, entry.public_key)
 
     def supply(self, state: StateMap) -> Mapping[str, int]:
-        """Return `supply` and its parts accounts, pot, settling, fees and treasury, micro-units."""
+        """Return `supply` and its parts accounts, bonded, pot, settling, fees and treasury, micro-units."""
         return supply_parts(state)

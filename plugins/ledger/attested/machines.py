@@ -23,7 +23,7 @@ from metanode.core.model.errors import Rejection
 from metanode.core.model.receipt import Event, EventNumber
 from metanode.fingerprint.classes import classify
 from metanode.fingerprint.inventory import decode_inventory
-from metanode.fingerprint.multipliers import load_table
+from metanode.fingerprint.multipliers import Table
 from metanode.fingerprint.samples import decode_samples, judge
 from metanode.fingerprint.scoring import Policy, Score, score
 from metanode.plugins.ledger.attested import challenges
@@ -81,16 +81,16 @@ class Registration:
     """Index of the machine that loses the binding tag."""
 
 
-def score_record(record: MachineRecord, policy: Policy) -> Score:
+def score_record(record: MachineRecord, policy: Policy, table: Table) -> Score:
     """Score a record whose keyed probes are right.
 
     :raises Rejection: the inventory or the samples have the wrong shape.
     :raises CodecError: one of them is not canonical.
     """
     inventory = decode_inventory(record.inventory)
-    row = load_table().row(*classify(inventory))
+    row = table.row(*classify(inventory))
     probe_checks = (challenges.keyed_check(record.probe_results), *judge(decode_samples(record.samples), row))
-    return score(inventory, probe_checks, policy)
+    return score(inventory, probe_checks, policy, table=table)
 
 
 def assess(place: Place, state: LedgerState, verdicts: Verdicts, body: MachineReveal) -> Registration:
@@ -125,7 +125,7 @@ def assess(place: Place, state: LedgerState, verdicts: Verdicts, body: MachineRe
     if not ed25519.verify(record.machine_key, digest, body.signature):
         raise Rejection("INVALID_SIGNATURE", "the machine key's signature over its record does not verify")
     challenges.check_probes(verdicts, found.header_hash, record.machine_key, record.probe_results)
-    scored = score_record(record, place.rules.policy)
+    scored = score_record(record, place.rules.policy, place.rules.table)
     machine = Machine(
         machine_key=record.machine_key,
         owner=record.owner,

@@ -10,7 +10,7 @@ from metanode.core.model import kinds
 from metanode.core.model.bodies import MachineRecord, decode_machine_record, decode_machine_reveal
 from metanode.core.model.envelope import decode_envelope
 from metanode.core.model.params import network_params
-from metanode.core.model.receipt import Receipt, decode_receipt
+from metanode.core.model.receipt import OK, Receipt, decode_receipt
 from metanode.core.roles import BlockRecord, Storage
 from metanode.core.workers import Workers
 from metanode.fingerprint.scoring import Policy, Score
@@ -59,7 +59,8 @@ class Records:
 
     def judge(self, envelope_id: bytes, record: MachineRecord) -> Known:
         """Score a record under both policies."""
-        here, mainnet = score_record(record, self._rules.policy), score_record(record, self._mainnet)
+        policies = (self._rules.policy, self._mainnet)
+        here, mainnet = (score_record(record, policy, self._rules.table) for policy in policies)
         return Known(envelope_id, record, here, mainnet)
 
     async def receipt(self, envelope_id: bytes) -> tuple[int, Receipt] | None:
@@ -77,9 +78,10 @@ class Records:
         return None if block is None else decode_envelope(block.block.envelope_bytes()[position]).id
 
     def _find(self, block: BlockRecord, machine_key: bytes) -> Known | None:
-        for raw in block.block.envelope_bytes():
+        for raw, receipt in zip(block.block.envelope_bytes(), block.receipts, strict=True):
             envelope = decode_envelope(raw)
-            if envelope.kind != kinds.MACHINE_REVEAL:
+            # A reveal that failed may stand before the one that made the record, with anything inside.
+            if envelope.kind != kinds.MACHINE_REVEAL or decode_receipt(receipt).code != OK:
                 continue
             record = decode_machine_record(decode_machine_reveal(envelope.body).inner)
             if record.machine_key == machine_key:

@@ -27,7 +27,6 @@ from metanode.core.model.limits import HASH_BYTES, PUBLIC_KEY_BYTES
 from metanode.core.model.receipt import EventNumber
 from metanode.core.roles import Head
 from metanode.fingerprint.checks import Check
-from metanode.fingerprint.multipliers import load_table
 from metanode.fingerprint.samples import decode_samples, judge
 from metanode.plugins.ledger.attested import attest, challenges, machines, replies, validity
 from metanode.plugins.ledger.attested.entries import Machine
@@ -39,6 +38,8 @@ from metanode.plugins.ledger.attested.sponsor import Sponsor
 from metanode.plugins.ledger.attested.state import LedgerState
 
 PARTS = ("commit", "reveal", "envelope")
+NONCE_BYTES = 16
+"""What a client may add to a request for a challenge to make it unlike any other."""
 
 
 class AttestRoutes:
@@ -49,7 +50,7 @@ class AttestRoutes:
         self._rules = ledger.rules
         self._verdicts = ledger.verdicts
         self._records = records
-        self._sponsor = Sponsor(context)
+        self._sponsor = Sponsor(context, ledger.rules.schedule)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -60,8 +61,11 @@ class AttestRoutes:
 
     async def challenge(self, request: Request) -> Response:
         """Any node may issue it and any validator checks it: nothing is remembered here."""
-        body = texts_of(request.body, ("machine_key",))
-        machine_key = hex_bytes(body["machine_key"], "machine_key", PUBLIC_KEY_BYTES)
+        body = texts_of(request.body, ("machine_key", "nonce"))
+        machine_key = hex_bytes(body.get("machine_key", ""), "machine_key", PUBLIC_KEY_BYTES)
+        if "nonce" in body:
+            # Nothing to keep: the reply's signature covers it, so that an earlier reply answers no later request.
+            hex_bytes(body["nonce"], "nonce", NONCE_BYTES)
         head, rules = self._head, self._rules
         state = LedgerState(head.state)
         params = rules.params
@@ -225,7 +229,7 @@ class AttestRoutes:
         epoch = schedule.epoch_of_interval(interval)
         checks: tuple[Check, ...] = (
             challenges.keyed_check(body.probe_results),
-            *judge(decode_samples(body.samples), load_table().row(machine.family, machine.arch)),
+            *judge(decode_samples(body.samples), self._rules.table.row(machine.family, machine.arch)),
         )
         known = await self._records.of(index, machine)
         if known is not None:

@@ -13,7 +13,7 @@ from metanode.core.model.errors import Rejection
 from metanode.core.model.limits import PUBLIC_KEY_BYTES, UINT_MAX
 from metanode.core.roles import Head
 from metanode.plugins.ledger.attested import replies
-from metanode.plugins.ledger.attested.fields import OFFSET_MAX, hex_bytes, page_of, whole_number
+from metanode.plugins.ledger.attested.fields import LIMIT_MAX, OFFSET_MAX, hex_bytes, page_of, whole_number
 from metanode.plugins.ledger.attested.ledger import AttestedLedger
 from metanode.plugins.ledger.attested.records import Records
 from metanode.plugins.ledger.attested.state import LedgerState
@@ -90,11 +90,27 @@ class ViewRoutes:
         rewards: list[dict[str, Any]] = []
         height = rows[0]["settled_height"] - page
         if height > 0:
-            paid = await storage.rows(
-                "transfers", where={"kind": "reward", "height": height}, limit=limit, offset=offset
-            )
-            rewards = [_reward_json(row) for row in paid if row["envelope_id"].startswith(f"epoch:{epoch}:")]
+            rewards = await self._rewards(epoch, height, limit, offset)
         return json_response({"ok": True, **_epoch_json(rows[0]), "page": page, "rewards": rewards})
+
+    async def _rewards(self, epoch: int, height: int, limit: int, offset: int) -> list[dict[str, Any]]:
+        """Return a page of an epoch's rewards that were paid at a height.
+
+        A block that ends one epoch's settlement may begin the next one's.  Rows of one block come in the order
+        of their ids, which begin with the epoch: those of another epoch stand all before or all behind.
+        """
+        asked: dict[str, int | str] = {"kind": "reward", "height": height}
+        mine = f"epoch:{epoch}:"
+        storage = self._context.roles.storage
+        before, step = 0, 1
+        while rows := await storage.rows("transfers", where=asked, limit=step, offset=before):
+            others = next((place for place, row in enumerate(rows) if row["envelope_id"].startswith(mine)), None)
+            if others is not None:
+                before += others
+                break
+            before, step = before + len(rows), LIMIT_MAX
+        paid = await storage.rows("transfers", where=asked, limit=limit, offset=before + offset)
+        return [_reward_json(row) for row in paid if row["envelope_id"].startswith(mine)]
 
     @property
     def _head(self) -> Head:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from metanode.core.model.bodies import KINDS
+from metanode.core.model.errors import SettingsError
 from metanode.core.model.genesis import Genesis, Params
 from metanode.core.model.kinds import KindRegistry
 from metanode.core.model.receipt import Event
 from metanode.core.roles import Ancestors, BlockFields, Head, LedgerEvent, Row
-from metanode.fingerprint.scoring import Policy
+from metanode.fingerprint.multipliers import Table, load_table
+from metanode.fingerprint.scoring import Policy, scoring_name
 from metanode.plugins.ledger.attested.schedule import Schedule
 
 
@@ -23,11 +25,24 @@ class Rules:
     schedule: Schedule
     policy: Policy
     """How machines are scored."""
+    table: Table
+    """What hardware is worth; read once, so that no block can meet another file."""
     kinds: KindRegistry
 
 
 def rules_of(genesis: Genesis) -> Rules:
-    """Return the rules that a genesis fixes."""
+    """Return the rules that a genesis fixes.
+
+    :raises SettingsError: this software scores machines otherwise than the chain does, or its table is damaged.
+    """
+    table = load_table()
+    own = scoring_name(table)
+    if genesis.params.scoring != own:
+        raise SettingsError(
+            "BAD_SETTING",
+            f"this chain scores machines by {genesis.params.scoring}, this software by {own}",
+            "the release of metanode whose scoring the genesis names",
+        )
     registry = KindRegistry()
     for kind in KINDS:
         registry.register(kind)
@@ -38,6 +53,7 @@ def rules_of(genesis: Genesis) -> Rules:
         params=params,
         schedule=Schedule.of(genesis),
         policy=Policy(profile=params.profile, vm_weight=params.vm_weight),
+        table=table,
         kinds=registry,
     )
 
@@ -49,6 +65,8 @@ class Place:
     rules: Rules
     height: int
     time_ms: int
+    parent_ms: int
+    """The parent's time: what looking back is measured from."""
     epoch: int
     ancestors: Ancestors = field(repr=False)
 
@@ -56,7 +74,7 @@ class Place:
 def place_of(rules: Rules, parent: Head, fields: BlockFields) -> Place:
     """Return the place of a block on top of `parent`."""
     epoch = rules.schedule.epoch(fields.time_ms)
-    return Place(rules, fields.height, fields.time_ms, epoch, parent.ancestors)
+    return Place(rules, fields.height, fields.time_ms, parent.time_ms, epoch, parent.ancestors)
 
 
 def next_place(rules: Rules, head: Head) -> Place:

@@ -13,11 +13,12 @@ from dataclasses import replace
 from metanode.core.model.accounts import account_id, to_bech32m
 from metanode.core.model.amounts import AMOUNT_MAX, mul_div
 from metanode.core.model.receipt import OK
+from metanode.core.model.state_tables import Table
 from metanode.fingerprint.scoring import decayed
 from metanode.plugins.ledger.attested.entries import Counters, Machine, Seal, Settlement
 from metanode.plugins.ledger.attested.rules import Journal, Place
 from metanode.plugins.ledger.attested.state import LedgerState
-from metanode.plugins.ledger.attested.tables import Global, Table
+from metanode.plugins.ledger.attested.tables import Global
 
 
 def settle(state: LedgerState, place: Place, journal: Journal, elapsed: int | None) -> None:

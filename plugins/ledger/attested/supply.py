@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
+from metanode.core.model import codec
 from metanode.core.model.errors import InvalidBlock
+from metanode.core.model.limits import VALIDATOR_SET_BYTES_MAX
 from metanode.core.model.state_map import StateMap
+from metanode.core.model.state_tables import Table
+from metanode.core.model.validators import decode_set
 from metanode.plugins.ledger.attested.entries import Account
 from metanode.plugins.ledger.attested.state import LedgerState
-from metanode.plugins.ledger.attested.tables import Global, Table
+from metanode.plugins.ledger.attested.tables import VALIDATOR_SET_KEY, Global
 
 _ACCOUNT = bytes((Table.ACCOUNT,))
 
@@ -43,11 +48,20 @@ def _other_parts(base: StateMap) -> dict[str, int]:
     state = LedgerState(base)
     running = state.settlement()
     return {
+        "bonded": _bonded(base.get(VALIDATOR_SET_KEY)),
         "pot": state.number(Global.CARRIED),
         "settling": 0 if running is None else running.pot - running.paid,
         "fees": state.number(Global.FEES),
         "treasury": state.number(Global.TREASURY),
     }
+
+
+@lru_cache(maxsize=4)  # the set stays the same for many blocks
+def _bonded(value: bytes | None) -> int:
+    if value is None:
+        return 0
+    (raw,) = codec.expect_list(codec.decode(value, bytes_max=VALIDATOR_SET_BYTES_MAX), "state set", size=1)
+    return sum(member.bond for member in decode_set(codec.expect_bytes(raw, "state set")))
 
 
 def _balance(value: bytes | None) -> int:

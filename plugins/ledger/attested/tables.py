@@ -7,20 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-
-class Table(IntEnum):
-    """First byte of a state key."""
-
-    ACCOUNT = 1
-    MACHINE = 2
-    MACHINE_KEY = 3
-    BINDING_TAG = 4
-    COUNTERS = 5
-    VALIDATOR_SET = 7
-    PARAMS = 8
-    GLOBAL = 9
-    SEAL = 11
-    SPONSOR = 32
+from metanode.core.model.state_tables import Table
 
 
 class Global(IntEnum):
@@ -38,9 +25,13 @@ class Global(IntEnum):
     """The settlement in progress; absent when none is."""
 
 
+_ACCOUNT = bytes((Table.ACCOUNT,))
+_GLOBALS = {entry: bytes((Table.GLOBAL, entry)) for entry in Global}
+
+
 def account_key(account: bytes) -> bytes:
     """Key of an account, or in the three tables below of what hangs on it."""
-    return bytes((Table.ACCOUNT,)) + account
+    return _ACCOUNT + account
 
 
 def machine_key(index: int) -> bytes:
@@ -65,7 +56,7 @@ def counters_key(index: int) -> bytes:
 
 def global_key(entry: Global) -> bytes:
     """Key of a chain-wide number."""
-    return bytes((Table.GLOBAL, entry))
+    return _GLOBALS[entry]
 
 
 def seal_key(commit: bytes) -> bytes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from metanode.core.model.accounts import account_id, to_bech32m
+from metanode.core.model.state_tables import Table
 from metanode.core.roles import Row
 from metanode.plugins.ledger.attested.rules import Rules
 from metanode.plugins.ledger.attested.state import LedgerState
-from metanode.plugins.ledger.attested.tables import Table
 
 
 def rows_of_changes(

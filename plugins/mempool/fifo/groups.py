@@ -1,8 +1,8 @@
 """Envelopes of many callers admitted as one group: one check, one save, one wake-up each.
 
-Without a task of its own: the caller who finds nobody leading leads the next group, and passes the
-lead on as soon as that group is checked and placed, so that one group is checked while the one
-before it is being synced to disk.
+Without a task of its own: one of the callers leads each group through check, places and save.  The
+next group is checked while this one is being synced to disk, and no further one begins before that is
+done: what arrives meanwhile gathers instead of going through in groups of one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from metanode.core.roles import Admission
 
 GROUP_ENVELOPES_MAX = 100
 """Envelopes checked in one call: long enough to be worth a thread, short enough to wait for."""
+
+SAVING_MAX = 2
+"""Groups that may be on their way to the disk, the one being synced and one behind it."""
 
 Batch = Sequence[Envelope]
 _C = TypeVar("_C")
@@ -53,7 +56,8 @@ class Groups(Generic[_C, _P]):
         self._place = place
         self._save = save
         self._waiting: deque[_Ticket] = deque()
-        self._led = False
+        self._checking = False
+        self._saving = 0
 
     async def admit(self, envelopes: Sequence[Envelope]) -> Sequence[Admission]:
         """Return an answer for each envelope; at most GROUP_ENVELOPES_MAX of them.
@@ -62,35 +66,43 @@ class Groups(Generic[_C, _P]):
         """
         ticket = _Ticket(envelopes)
         self._waiting.append(ticket)
+        self._choose_leader()
         try:
-            if self._led:
-                await ticket.woken.wait()
-            else:
-                self._led = ticket.leads = True
+            await ticket.woken.wait()
             if ticket.leads:
                 # Shielded: others' answers are in this caller's hands.
                 with trio.CancelScope(shield=True):
-                    await self._lead(ticket)
+                    await self._lead()
         finally:
             if not ticket.taken:
                 self._waiting.remove(ticket)
-            self._pass_on(ticket)
+                if ticket.leads:
+                    self._checking = False
+                    self._choose_leader()
         if ticket.answers is None:
             raise MetanodeError("INTERNAL", "the group of this envelope could not be admitted")
         return ticket.answers
 
-    async def _lead(self, leader: _Ticket) -> None:
+    async def _lead(self) -> None:
         group = self._take()
         batch = [envelope for ticket in group for envelope in ticket.envelopes]
         try:
-            placed = self._place(batch, await self._check(batch))
-            self._pass_on(leader)
-            answers = await self._save(placed)
+            try:
+                placed = self._place(batch, await self._check(batch))
+            finally:
+                self._checking = False
+            self._saving += 1
+            self._choose_leader()
+            try:
+                answers = await self._save(placed)
+            finally:
+                self._saving -= 1
             start = 0
             for ticket in group:
                 ticket.answers = answers[start : start + len(ticket.envelopes)]
                 start += len(ticket.envelopes)
         finally:
+            self._choose_leader()
             for ticket in group:
                 ticket.woken.set()
 
@@ -104,13 +116,8 @@ class Groups(Generic[_C, _P]):
             group.append(ticket)
         return group
 
-    def _pass_on(self, ticket: _Ticket) -> None:
-        """Let the next caller lead, if this one does."""
-        if not ticket.leads:
-            return
-        ticket.leads = False
-        if self._waiting:
-            self._waiting[0].leads = True
+    def _choose_leader(self) -> None:
+        """Let the caller who waits longest lead, when it is time for a group."""
+        if self._waiting and not self._checking and self._saving < SAVING_MAX:
+            self._checking = self._waiting[0].leads = True
             self._waiting[0].woken.set()
-        else:
-            self._led = False

@@ -83,8 +83,9 @@ class FifoMempool:
         """Take up again what was acknowledged before a restart and can still be included."""
         self._head = head
         saved = await self._context.roles.storage.load_pending()
-        for start in range(0, len(saved), GROUP_ENVELOPES_MAX):
-            await self._recover_batch(saved[start : start + GROUP_ENVELOPES_MAX])
+        envelopes = self._read_saved(saved)
+        for start in range(0, len(envelopes), GROUP_ENVELOPES_MAX):
+            await self._recover_batch(envelopes[start : start + GROUP_ENVELOPES_MAX])
         self._changed()
         if saved:
             self._context.log.info("recovered %d of %d pending envelopes", self._pool.stats()["entries"], len(saved))
@@ -250,7 +251,12 @@ class FifoMempool:
         assert entry.gone is not None, "what is saved and still has its place is durable"
         return Admission(envelope_id, Rejection("POOL_FULL", f"the envelope lost its place: {entry.gone.value}"))
 
-    async def _recover_batch(self, saved: Sequence[tuple[bytes, bytes]]) -> None:
+    def _read_saved(self, saved: Sequence[tuple[bytes, bytes]]) -> list[Envelope]:
+        """Return what was saved, senders in order of their first arrival, each one's by nonce.
+
+        Not in the order of saving: an account's first envelope, which shows its key, may have been replaced after
+        others of it were saved, and those cannot be checked without it.
+        """
         envelopes: list[Envelope] = []
         lost: list[bytes] = []
         for saved_id, raw in saved:
@@ -262,6 +268,14 @@ class FifoMempool:
             except MetanodeError as error:
                 self._context.log.warning("pending envelope %s is unreadable: %s", saved_id.hex(), error.line())
                 lost.append(saved_id)
+        self._drop(lost)
+        arrived: dict[bytes, int] = {}
+        for envelope in envelopes:
+            arrived.setdefault(envelope.sender, len(arrived))
+        return sorted(envelopes, key=lambda envelope: (arrived[envelope.sender], envelope.nonce))
+
+    async def _recover_batch(self, envelopes: Batch) -> None:
+        lost: list[bytes] = []
         left: list[Entry] = []
         for envelope, reason in zip(envelopes, await self._ledger_check(envelopes), strict=True):
             try:

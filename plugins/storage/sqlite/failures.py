@@ -69,7 +69,7 @@ def _code_of(error: sqlite3.Error) -> str | None:
 
 def _cure(code: str, path: Path) -> str:
     if code == "STORAGE_CORRUPT":
-        return f"a backup in its place, or move {path.name}* away and let the node fetch the chain again"
+        return "a backup of the whole node home, or a new home made by `metanode init`"
     if code == "STORAGE_FULL":
         return f"a writable disk with free space at {path.parent}, then restart"
     if code == "BAD_SETTING":

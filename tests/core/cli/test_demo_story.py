@@ -15,7 +15,7 @@ from metanode.core.cli import demo, demo_story
 from metanode.core.cli.console import Console
 from metanode.core.cli.demo_story import STEPS, Story, _short
 from metanode.core.cli.frame import main
-from metanode.core.home import devnet_genesis
+from metanode.core.home import solo_genesis
 from metanode.core.identity import fresh_identity
 from metanode.core.testing.clock import SeededRandomness
 
@@ -52,7 +52,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 def story(out: io.StringIO, directory: Path, **console: Any) -> Story:
     """A story told to `out`."""
     made = Story(Console(out=out, **console), directory, lambda *words: {})
-    made._genesis = devnet_genesis(fresh_identity(SeededRandomness(1)), genesis_ms=0)
+    made._genesis = solo_genesis(fresh_identity(SeededRandomness(1)), genesis_ms=0)
     return made
 
 

@@ -15,7 +15,7 @@ from metanode.core.cli.completion import GLOBAL_OPTIONS, SHELLS, words_of
 from metanode.core.cli.frame import main
 from metanode.core.cli.verbs import VerbEntry
 from metanode.core.crypto import install
-from metanode.core.home import Home, devnet_genesis
+from metanode.core.home import Home, solo_genesis
 from metanode.core.identity import KEY_NAMES, fresh_identity
 from metanode.core.manifests import parse_toml
 from metanode.core.testing.clock import SeededRandomness
@@ -32,7 +32,7 @@ def home(tmp_path: Path) -> Home:
     install()
     made = Home(tmp_path)
     made.settings_file.write_text(SETTINGS)
-    made.genesis_file.write_text(devnet_genesis(fresh_identity(SeededRandomness(1)), genesis_ms=1).to_json())
+    made.genesis_file.write_text(solo_genesis(fresh_identity(SeededRandomness(1)), genesis_ms=1).to_json())
     made.keys_dir.mkdir()
     for name in KEY_NAMES:
         (made.keys_dir / f"{name}.key").touch()

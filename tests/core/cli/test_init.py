@@ -137,7 +137,7 @@ def test_a_failure_half_way_leaves_no_home(tmp_path: Path, capsys: Any, monkeypa
     def fail(*args: object, **kwargs: object) -> None:
         raise MetanodeError("STORAGE_FULL", "the disk is full")
 
-    monkeypatch.setattr(init, "devnet_genesis", fail)
+    monkeypatch.setattr(init, "solo_genesis", fail)
     code, value = answer(capsys, "--home", str(tmp_path / "home"))
     assert (code, value["code"]) == (1, "STORAGE_FULL")
     assert names(tmp_path / "home") == []

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from metanode.core.model import bodies, codec, ed25519, kinds
 from metanode.core.model.errors import CodecError, MetanodeError, Rejection
+from metanode.core.model.hashing import H
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "bodies.json").read_text())
 CLASSES: dict[int, type] = {
@@ -68,6 +69,14 @@ def test_everything_around_a_machine_record_follows_from_it() -> None:
     assert bodies.seal_commit(given_bytes["salt"], inner) == given_bytes["commit"]
     assert bodies.inventory_digest(record.inventory) == given_bytes["inventory_digest"]
     assert bodies.challenge(given_bytes["header_hash"], record.machine_key) == given_bytes["challenge"]
+
+
+def test_what_a_machine_signs_is_never_the_digest_of_an_inventory() -> None:
+    """Each object has a purpose of its own: no bytes give both digests."""
+    genesis_hash, inner = bytes(32), b"inner"
+    assert bodies.record_digest(inner, genesis_hash) == H("machine", genesis_hash + inner)
+    assert bodies.inventory_digest(genesis_hash + inner) == H("identity", genesis_hash + inner)
+    assert bodies.inventory_digest(genesis_hash + inner) != bodies.record_digest(inner, genesis_hash)
 
 
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])

@@ -147,3 +147,16 @@ def test_arbitrary_bytes_are_refused_by_name(data: bytes) -> None:
     """No input crashes the decoder; 60 bytes are too few for a signature, so all are refused."""
     with pytest.raises((CodecError, Rejection)):
         decode_envelope(data)
+
+
+def test_a_check_answers_for_the_chain_and_the_registry_it_was_asked_with() -> None:
+    """An envelope remembers the check it passed; another chain or registry asks anew."""
+    case = next(case for case in VECTORS["cases"] if case["fields"]["kind"] == KINDS[0].number)
+    envelope = decode_envelope(bytes.fromhex(case["envelope"]))
+    body = check_envelope(envelope, chain_id=CHAIN_ID, registry=REGISTRY)
+    assert check_envelope(envelope, chain_id=CHAIN_ID, registry=REGISTRY) is body
+    assert envelope == decode_envelope(envelope.raw)
+    with pytest.raises(Rejection, match="WRONG_CHAIN"):
+        check_envelope(envelope, chain_id=CHAIN_ID + 1, registry=REGISTRY)
+    with pytest.raises(Rejection, match="UNKNOWN_KIND"):
+        check_envelope(envelope, chain_id=CHAIN_ID, registry=KindRegistry())

@@ -15,6 +15,8 @@ from metanode.core.model.errors import SettingsError
 from metanode.core.model.genesis import genesis_from_json, network, network_params, param_help
 from metanode.core.model.params import PARAM_NAMES, PARAM_RANGES, Params
 from metanode.core.model.validators import set_hash
+from metanode.fingerprint.multipliers import load_table
+from metanode.fingerprint.scoring import scoring_name
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "genesis.json").read_text())
 NETWORKS = (resources.files("metanode.core.model") / "data" / "networks.json").read_text()
@@ -68,8 +70,23 @@ def test_accounts_out_of_order_cannot_become_a_genesis() -> None:
 
 
 def test_supply_is_the_sum_of_what_genesis_hands_out() -> None:
-    """Balances and treasury are all there is before block 1."""
-    assert DEVNET.supply == DEVNET.treasury + sum(VECTORS["cases"][0]["genesis"]["accounts"].values())
+    """Balances, bonds and treasury are all there is before block 1."""
+    case = VECTORS["cases"][0]["genesis"]
+    bonds = sum(member["bond"] for member in case["validators"])
+    assert DEVNET.supply == DEVNET.treasury + sum(case["accounts"].values()) + bonds > bonds > 0
+
+
+def test_no_chain_gives_state_away_for_nothing() -> None:
+    """A transfer to a new account makes the state larger for ever; a fee of 0 would let anyone fill it."""
+    with pytest.raises(SettingsError, match="params.min_fee is 0"):
+        replace(DEVNET.params, min_fee=0)
+
+
+@pytest.mark.parametrize("scoring", ["", "1", "1-", "0-" + "0" * 64, "01-" + "0" * 64, "1-" + "A" * 64, "1-" + "0" * 63])
+def test_scoring_is_a_version_and_a_hash(scoring: str) -> None:
+    """One spelling, so that two nodes compare the same text."""
+    with pytest.raises(SettingsError, match="params.scoring is"):
+        replace(DEVNET.params, scoring=scoring)
 
 
 def test_the_named_networks_have_the_frozen_values() -> None:
@@ -78,11 +95,11 @@ def test_the_named_networks_have_the_frozen_values() -> None:
     assert (devnet.chain_id, testnet.chain_id, mainnet.chain_id) == (31337, 2, 1)
     assert tuple(devnet.params.to_json().values()) == (
         "edge", 1000, 2000, 10, 2, 300000, 10000, 100, 1500000, 2000, 600, 100, 524288, 2000, 1000, 1000000000, 0, 2,
-        2, 1000000,
+        2, 1000000, scoring_name(load_table()),
     )  # fmt: skip
     assert tuple(mainnet.params.to_json().values()) == (
         "edge", 1000, 600000, 144, 6, 300000, 10000, 1000, 1500000, 2000, 600, 100, 524288, 2000, 1000, 0, 1209600, 3,
-        2, 1000000000,
+        2, 1000000000, scoring_name(load_table()),
     )  # fmt: skip
     assert testnet.params == replace(mainnet.params, slot_ms=60_000)
     assert network_params(NETWORKS, "mainnet") == mainnet.params
@@ -93,7 +110,7 @@ def test_every_parameter_is_explained_and_bounded() -> None:
     help_of = param_help(NETWORKS)
     assert tuple(help_of) == PARAM_NAMES
     assert all(text.endswith(".") for text in help_of.values())
-    assert ("profile", *PARAM_RANGES) == PARAM_NAMES
+    assert ("profile", *PARAM_RANGES, "scoring") == PARAM_NAMES
 
 
 def test_an_unknown_network_names_the_nearest() -> None:

@@ -168,7 +168,8 @@ async def idle_connections(node: Node) -> str:
 async def big_bodies(node: Node) -> str:
     """Many bodies of 1 MiB at once, all but their last byte, then all of it."""
     statuses: Counter[str] = Counter()
-    head = b"POST /v1/tx HTTP/1.1\r\nHost: node\r\nConnection: close\r\nContent-Length: 1048576\r\n\r\n"
+    head = b"POST /v1/tx HTTP/1.1\r\nHost: node\r\nConnection: close\r\nContent-Length: 1048576\r\n"
+    head += b"Content-Type: application/json\r\n\r\n"
 
     async def send() -> None:
         answer = b""

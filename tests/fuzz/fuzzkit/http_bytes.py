@@ -7,9 +7,11 @@ from random import Random
 from fuzzkit import mutate
 
 HOST = b"Host: node\r\n"
+JSON = b"Content-Type: application/json\r\n"
 GET = b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n"
-POST = b"POST /v1/tx HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\n{}"
-CHUNKED = b"POST /v1/tx HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;x=y\r\n}\r\n0\r\n\r\n"
+POST = b"POST /v1/tx HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: 2\r\n\r\n{}"
+CHUNKED = b"POST /v1/tx HTTP/1.1\r\n" + HOST + JSON + b"Transfer-Encoding: chunked\r\n\r\n"
+CHUNKED += b"1\r\n{\r\n1;x=y\r\n}\r\n0\r\n\r\n"
 HIDDEN = b"GET /hidden HTTP/1.1\r\n" + HOST + b"\r\n"
 """What a smuggler hides behind or inside another request."""
 
@@ -95,7 +97,8 @@ SMUGGLING: tuple[bytes, ...] = (
 
 PIECES: tuple[bytes, ...] = (
     b"\r\n", b"\r\n\r\n", b"\n", b"\r", b"\x00", b" ", b"\t", b":", b"0\r\n\r\n", b"Content-Length: 5\r\n",
-    b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Connection: keep-alive\r\n", b"HTTP/1.0", b"HTTP/1.1",
+    b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Connection: keep-alive\r\n",
+    b"HTTP/1.0", b"HTTP/1.1",
     b"HEAD ", b"OPTIONS ", b"Expect: 100-continue\r\n", b"Upgrade: websocket\r\nConnection: Upgrade\r\n",
     HIDDEN, GET,
     b"Host: other\r\n", b"X-Request-Id: a\r\n", b"Origin: http://evil\r\n", b"%00", b"?a=b&a=b", b"ffffffff\r\n",

@@ -37,7 +37,8 @@ SEGMENTS = (
 QUERIES = (
     "limit=0", "limit=1", "limit=500", "limit=501", "limit=-1", "limit=", "limit", "offset=0",
     "offset=999999999999999999",
-    "offset=9223372036854775807", "offset=18446744073709551616", "page=1", "page=99999", "proof=1", "proof=2", "proof=x",
+    "offset=9223372036854775807", "offset=18446744073709551616", "page=1", "page=99999",
+    "proof=1", "proof=2", "proof=x",
     "raw=1", "raw=yes", "types=", "types=a,b", "types=A",
     "types=" + "a," * 40, "a=%ff", "a=%00", "%61=1&a=2",
     "limit=1&limit=2", "&&&", "=", "?", "limit=%31", "limit=1%20", "limit=٣", "&".join(f"a{n}=1" for n in range(40)),
@@ -137,6 +138,8 @@ class HttpHunt:
         body = self._body(path) if method in ("POST", "PUT", "PATCH") else b""
         quoted = quote(target, safe="/?&=%{}*~;,+.-")
         lines = [f"{method} {quoted} HTTP/1.1", "Host: node", f"Content-Length: {len(body)}"]
+        if body and chance.randrange(12):
+            lines.append("Content-Type: application/json")
         if chance.randrange(6) == 0:
             lines.append(chance.choice((
                 "Origin: http://evil", "X-Forwarded-For: 1.2.3.4, x", "X-Request-Id: a b", "X-Request-Id: ok.1",
@@ -148,7 +151,8 @@ class HttpHunt:
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
         tail = b""
         if "Sec-WebSocket-Key" in lines[-1]:
-            tail = chance.choice((b"\x81\x80abcd", b"\x89\x80abcd", b"\x88\x80abcd", b"\xff" * 30, chance.randbytes(40)))
+            frames = (b"\x81\x80abcd", b"\x89\x80abcd", b"\x88\x80abcd", b"\xff" * 30, chance.randbytes(40))
+            tail = chance.choice(frames)
         self._raw(head + body + tail, head_requests=method == "HEAD")
 
     def _segment(self) -> str:

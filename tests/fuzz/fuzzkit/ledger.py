@@ -63,13 +63,13 @@ class LedgerHunt:
     def _fresh_chain(self) -> None:
         chance = self.chance
         self.chain = self._kit.MachineChain(
-            treasury=chance.choice((0, 5_000_000, 2**64 - 4 * 10**9)),
+            treasury=chance.choice((0, 5_000_000, 2**64 - 5 * 10**9)),
             settle_per_block=chance.choice((1, 2, 2000)),
             attests_per_block_max=chance.choice((0, 1, 1000)),
             block_envelopes_max=chance.choice((3, 2000)),
             machines_per_sponsor_epoch=chance.choice((1, 100)),
             reveal_window_blocks=chance.choice((2, 600)),
-            min_fee=chance.choice((0, 100)),
+            min_fee=chance.choice((1, 100)),
             max_valid=chance.choice((150, 10_000)),
         )
         looks = (self._kit.G4, self._kit.PC, self._kit.VM)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,11 +28,15 @@ REPLY_S_MAX = 60.0
 class Node:
     """A node on a fresh home; a context manager that ends it.
 
+    :param prepare: changes the home before the node starts.
     :param settings: lines for `metanode.toml` by table, e.g. {"plugins.api.http": "header_timeout_s = 1"}.
     """
 
-    def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, settings: dict[str, str] | None = None, prepare: Callable[[Home], None] | None = None
+    ) -> None:
         self.home = Home(directory)
+        self._prepare = prepare
         self._settings = settings or {}
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -44,6 +49,8 @@ class Node:
             head = f"[{table}]\n"
             text = text.replace(head, f"{head}{lines}\n") if head in text else f"{text}\n{head}{lines}\n"
         self.home.settings_file.write_text(text, encoding="utf-8")
+        if self._prepare is not None:
+            self._prepare(self.home)
         with self.log_file.open("ab") as log:
             run = [sys.executable, "-m", "metanode.core.cli", "run", "--home", str(self.home.path)]
             self._process = subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=log)
@@ -102,7 +109,7 @@ class Node:
         """Return (status, headers by lower-case name, JSON value or bytes) of one request."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=REPLY_S_MAX)
         try:
-            connection.request(method, target, body)
+            connection.request(method, target, body, {"Content-Type": "application/json"} if body else {})
             reply = connection.getresponse()
             data = reply.read()
         finally:

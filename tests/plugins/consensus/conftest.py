@@ -10,7 +10,7 @@ import pytest
 
 from metanode.core import crypto
 from metanode.core.clock import Clock
-from metanode.core.home import devnet_genesis
+from metanode.core.home import solo_genesis
 from metanode.core.hooks import PluginContext, hookimpl
 from metanode.core.identity import fresh_identity
 from metanode.core.kernel import Node
@@ -51,7 +51,7 @@ class World:
     def __init__(self, home: Path) -> None:
         crypto.install()
         self.identity = fresh_identity(SeededRandomness(SEED))
-        self.genesis = devnet_genesis(self.identity, genesis_ms=START_MS)
+        self.genesis = solo_genesis(self.identity, genesis_ms=START_MS)
         self.kept = KeptStorage()
         self.home = home
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,11 @@ from trio.testing import MockClock
 
 from metanode.core.model import ecvrf, leader
 from metanode.core.model.block import Block
-from metanode.core.model.errors import InvalidBlock, MetanodeError
+from metanode.core.model.errors import InvalidBlock, MetanodeError, SettingsError, StorageError
 from metanode.core.model.genesis import network
 from metanode.core.model.header import Header
 from metanode.plugins.consensus._shared.chain import Chain, Proposal
-from metanode.plugins.consensus._shared.headers import TRIM_ENTRIES, HeaderIndex, look_back_ms
+from metanode.plugins.consensus._shared.headers import TRIM_ENTRIES, HeaderIndex
 
 NETWORKS = (Path(__file__).resolve().parents[3] / "core" / "model" / "data" / "networks.json").read_text()
 
@@ -102,17 +103,61 @@ async def test_state_that_does_not_give_its_root_stops_the_start(world: Any, aut
     assert caught.value.code == "STORAGE_CORRUPT"
 
 
-def test_the_header_window_is_a_rule_and_not_a_cache() -> None:
-    """A node that trimmed late and one that trimmed early answer the same."""
+@pytest.mark.parametrize("error", [SettingsError("BAD_SETTING", "x"), StorageError("STORAGE_FULL", "x")])
+async def test_a_fault_of_this_node_is_not_the_blocks(
+    world: Any, autojump_clock: MockClock, error: MetanodeError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would call a valid block invalid, and go on without the others."""
+    chain, proposal = await fresh_proposal(world)
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(chain._ledger, "execute", broken)
+    with pytest.raises(type(error)) as caught:
+        chain.check(proposal.block)
+    assert caught.value is error
+
+
+def test_the_header_index_keeps_at_least_its_window() -> None:
+    """What is older may be there or not: how old a challenge may be is the ledger's rule."""
     index = HeaderIndex(b"g" * 32, 0, window_ms=5_000)
-    for height in range(1, 2 * TRIM_ENTRIES + 2):
+    for height in range(1, 4 * TRIM_ENTRIES):
         index.append(height.to_bytes(32, "big"), height * 1000)
-        assert index.at(height) == (height.to_bytes(32, "big"), height * 1000)
+        for kept in (height, max(1, height - 5), max(1, height - TRIM_ENTRIES)):
+            assert index.at(kept) == (kept.to_bytes(32, "big"), kept * 1000)
         assert index.at(height + 1) is None
-        if height > 5:  # genesis, at time 0, lies within the window of the first five
-            assert index.at(height - 5) == ((height - 5).to_bytes(32, "big"), (height - 5) * 1000)
-            assert height == 6 or index.at(height - 6) is None
-    assert index.last_height == 2 * TRIM_ENTRIES + 1
+        assert index.at(-1) is None
+        assert index.at(0) == (b"g" * 32, 0)
+    assert index.last_height == 4 * TRIM_ENTRIES - 1
+    assert index.at(1) is None, "it does not grow without end"
+
+
+def test_a_reader_never_finds_another_height_while_the_index_is_trimmed() -> None:
+    """Admission reads in a worker thread while a block is appended: it must see all of the old window or of the new."""
+    index = HeaderIndex(b"g" * 32, 0, window_ms=1)
+    appended = threading.Event()
+    wrong: list[tuple[int, tuple[bytes, int]]] = []
+
+    def read() -> None:
+        while not appended.is_set():
+            height = max(1, index.last_height - 2 * TRIM_ENTRIES)
+            for each in range(height, height + 2 * TRIM_ENTRIES, 97):
+                found = index.at(each)
+                if found not in (None, (each.to_bytes(32, "big"), each)):
+                    wrong.append((each, found))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for height in range(1, 40 * TRIM_ENTRIES):
+        before = index._held
+        index.append(height.to_bytes(32, "big"), height)
+        after = index._held
+        # A trim leaves what a reader may be holding as it was, and gives the next one another pair.
+        assert (after[0] == before[0]) == (after[1] is before[1])
+    appended.set()
+    reader.join()
+    assert not wrong
 
 
 @pytest.mark.parametrize(
@@ -121,7 +166,7 @@ def test_the_header_window_is_a_rule_and_not_a_cache() -> None:
 def test_the_window_holds_two_epochs_and_every_fresh_challenge(name: str, window_ms: int) -> None:
     """Devnet's two epochs are 40 s, its challenges are fresh for 300 s."""
     params = network(NETWORKS, name)[2]
-    assert look_back_ms(params) == window_ms >= params.challenge_fresh_ms
+    assert params.look_back_ms == window_ms >= params.challenge_fresh_ms
 
 
 async def test_a_fresh_challenge_older_than_two_epochs_is_known(world: Any, autojump_clock: MockClock) -> None:

@@ -183,11 +183,11 @@ async def test_two_processes_never_sign_with_one_log(world: Any, autojump_clock:
 
 async def test_a_validator_that_is_not_the_set_refuses_to_start(world: Any, autojump_clock: MockClock) -> None:
     """One line says whose chain it is instead of producing blocks nobody accepts."""
-    from metanode.core.home import devnet_genesis
+    from metanode.core.home import solo_genesis
     from metanode.core.identity import fresh_identity
     from metanode.core.testing.clock import SeededRandomness
 
-    world.genesis = devnet_genesis(fresh_identity(SeededRandomness(99)), genesis_ms=START_MS)
+    world.genesis = solo_genesis(fresh_identity(SeededRandomness(99)), genesis_ms=START_MS)
     with pytest.raises(MetanodeError, match="validator set of this node's key alone"):
         async with world.node():
             pass

@@ -130,7 +130,7 @@ def test_a_counted_interval_cannot_come_late(new_chain: Any, machine: Any) -> No
 
 
 def test_a_header_no_rule_looks_back_to_is_late(chain: Any, machine: Any) -> None:
-    """Consensus keeps headers while a rule may look back to them; older ones are gone on every node alike."""
+    """Consensus keeps headers while a rule may look back to them; what it no longer knows is older than that."""
     chain.register(machine)
     envelope = chain.attest(machine, 1)
     chain.at = lambda height: None
@@ -227,3 +227,22 @@ def test_a_block_holds_so_many_attestations(new_chain: Any, kit: Any) -> None:
     assert [envelope.id for envelope in built.included] == [attests[0].id, attests[1].id, transfer.id]
     assert not built.dropped
     assert chain.codes(attests[2]) == [0]
+
+
+@pytest.mark.parametrize("height", [0, 2])
+def test_how_far_back_a_challenge_may_lie_is_the_ledgers_rule(new_chain: Any, machine: Any, height: int) -> None:
+    """Measured from the parent's time; headers that happen to be held longer, as they are here, change nothing."""
+    chain = new_chain(challenge_fresh_ms=1_000)
+    chain.register(machine)
+    chain.block(after_ms=20_000)
+    assert chain.codes(chain.attest(machine, 2)) == [0], "late, so that interval 0 is used for as long as it is known"
+    header_hash, time_ms = chain.at(height)
+    last_ms = time_ms + chain.genesis.params.look_back_ms
+    chain.block(after_ms=last_ms - chain.head.time_ms)
+    assert chain.door(chain.attest(machine, height)) == "CHALLENGE_USED"
+    chain.block(after_ms=1)
+    assert chain.head.ancestors.at(height) == (header_hash, time_ms)
+    assert chain.door(chain.attest(machine, height)) == "CHALLENGE_LATE"
+    with pytest.raises(InvalidBlock) as caught:
+        chain.block(chain.attest(machine, height), after_ms=1)
+    assert caught.value.code == "CHALLENGE_LATE"

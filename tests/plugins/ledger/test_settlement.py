@@ -17,6 +17,8 @@ from metanode.plugins.ledger.attested.supply import supply_parts
 
 POT = 1_500_000
 FEE = 100
+BOND = 10**9
+"""Of the one validator of `sample_genesis`."""
 
 
 def rewards(execution: Any) -> dict[str, int]:
@@ -178,7 +180,7 @@ def test_a_virtual_machine_without_weight_earns_nothing(new_chain: Any, kit: Any
 
 def test_the_supply_never_leaves_64_bits(new_chain: Any) -> None:
     """Minting stops at the top instead of breaking the chain."""
-    chain = new_chain(treasury=AMOUNT_MAX - 3 * RICH - 5)
+    chain = new_chain(treasury=AMOUNT_MAX - 3 * RICH - BOND - 5)
     chain.block(after_ms=1)
     chain.to_epoch(1)
     assert supply_parts(chain.head.state)["supply"] == AMOUNT_MAX

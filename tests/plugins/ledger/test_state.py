@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from metanode.core.model import codec
 from metanode.core.model.errors import InvalidBlock
 from metanode.core.model.state_map import StateMap
+from metanode.core.model.validators import decode_set, encode_set
 from metanode.plugins.ledger.attested import entries, tables
 from metanode.plugins.ledger.attested.entries import Account, Counters, Machine, Number, Seal, Settlement, Tag
 from metanode.plugins.ledger.attested.state import LedgerState
@@ -77,7 +78,8 @@ def test_genesis_holds_its_set_and_parameters(new_chain: Any) -> None:
     state = chain.ledger.genesis_state()
     assert codec.decode(state.get(b"\x07")) == [chain.genesis.validators]
     assert codec.decode(state.get(b"\x08")) == [chain.genesis.params.encode()]
-    parts = {"supply": chain.genesis.supply, "accounts": 3 * 10**9, "treasury": 7}
+    parts = {"supply": chain.genesis.supply, "accounts": 3 * 10**9, "bonded": 10**9, "treasury": 7}
+    assert chain.genesis.supply == 4 * 10**9 + 7
     assert supply_parts(state) == {**parts, "pot": 0, "fees": 0, "settling": 0}
 
 
@@ -96,6 +98,24 @@ def test_money_from_nowhere_breaks_the_supply(chain: Any, kit: Any) -> None:
         with pytest.raises(InvalidBlock) as caught:
             check_supply(base, base.update(dict(changes)), changes)
         assert caught.value.code == "SUPPLY_BROKEN"
+
+
+def test_a_bond_from_nowhere_breaks_the_supply(chain: Any) -> None:
+    """What validators have bonded is part of the supply, read from the set on chain."""
+    base = chain.head.state
+    (member,) = decode_set(chain.genesis.validators)
+    assert supply_parts(base)["bonded"] == member.bond
+    for bond, minted in ((member.bond + 1, 0), (member.bond - 1, 0), (member.bond + 1, 1)):
+        grown = encode_set([replace(member, bond=bond)])
+        state = LedgerState(base)
+        state.put_number(Global.SUPPLY, chain.genesis.supply + minted)
+        changes = [*state.changes(), (tables.VALIDATOR_SET_KEY, codec.encode([grown]))]
+        after = base.update(dict(changes))
+        if minted:
+            check_supply(base, after, changes)
+        else:
+            with pytest.raises(InvalidBlock, match="SUPPLY_BROKEN"):
+                check_supply(base, after, changes)
 
 
 def test_verdicts_are_forgotten_in_order_of_use() -> None:
