@@ -16,7 +16,7 @@ NATIVE := $(wildcard platforms/shims/*.c platforms/shims/*.h platforms/shims/bui
 BUDGET := sh contrib/ci/budget.sh
 
 .DEFAULT_GOAL := help
-.PHONY: soak-steady soak-kill help demo test test-unit test-faults test-endtoend lint types bench size docs clean soak-durability soak-fuzz
+.PHONY: soak-steady soak-kill help demo test test-unit test-faults test-endtoend lint types bench size docs clean soak-durability soak-fuzz soak-mutation
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ soak-durability: $(VENV)/.dev ## power cuts at every moment, every sync left out
 
 soak-fuzz: $(VENV)/.fuzz ## fuzz decoders, ledger, HTTP and C; goes on where it stopped (FUZZ_SECONDS=600, FUZZ_ONLY=decoders)
 	@$(BIN)/python tests/fuzz/soak.py $(if $(FUZZ_SECONDS),--seconds $(FUZZ_SECONDS),) $(if $(FUZZ_ONLY),--only $(FUZZ_ONLY),)
+
+soak-mutation: $(VENV)/.dev ## mutants of model, ledger and scoring that tests must kill; goes on where it stopped (ONLY=core/model)
+	@$(BIN)/python contrib/mutation/run.py $(if $(ONLY),--only $(ONLY),) $(if $(SAMPLE),--sample $(SAMPLE),)
 
 bench: $(VENV)/.dev ## measure against peers in the same run; writes build/bench.json (ONLY=blake3 for a part)
 	@$(BIN)/python contrib/bench/run.py $(if $(ONLY),--only $(ONLY),)

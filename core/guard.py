@@ -53,6 +53,11 @@ class Growth(trio.abc.Instrument):
         """Within a step another plugin goes on."""
         self._count(PLUGIN.get())
 
+    def clear(self) -> None:
+        """Forget what was counted, and the open account with it."""
+        self.by_plugin.clear()
+        self._mark = None
+
     def _count(self, plugin: str) -> None:
         if self._mark is not None:
             now = self._rss()
@@ -138,4 +143,4 @@ class Guard:
         if on != self._watching:
             (trio.lowlevel.add_instrument if on else trio.lowlevel.remove_instrument)(self.growth)
             self._watching = on
-            self.growth.by_plugin.clear()
+            self.growth.clear()

@@ -173,10 +173,11 @@ def test_replies_are_accepted_or_refused_as_published(row: dict[str, Any]) -> No
     """A miner in another language trusts the same nodes."""
     genesis_hash, body = bytes.fromhex(REPLY["genesis_hash"]), bytes.fromhex(row["body"])
     known = bytes.fromhex(row.get("known_node", "")) or None
-    reply = Reply(200, row["headers"], body)
+    asked = row["target"], bytes.fromhex(row["request"])
+    reply = Reply(200, row["headers"], body, *asked)
     assert code_of(check_signed, reply, genesis_hash, known) == row.get("code", "")
     if "node_seed" in row:
-        digest = reply_digest(genesis_hash, body)
+        digest = reply_digest(genesis_hash, *asked, body)
         assert digest.hex() == row["digest"]
         assert ed25519.sign(bytes.fromhex(row["node_seed"]), digest).hex() == row["headers"]["metanode-signature"]
 

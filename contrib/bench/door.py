@@ -1,16 +1,15 @@
-"""The door: http.get, http.post, http.mix and balance.rate of a real node, beside Flask and gunicorn in the same rounds."""
+"""http.get, http.post, http.mix, balance.rate: a real node beside Flask and gunicorn, in the same rounds."""
 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import statistics
 import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,14 +17,14 @@ from pathlib import Path
 from live_node import live_node
 from load import Loaded, generator, load
 from measuring import Result, UnavailableError, cpu_s, rss_mib
-from peers import Processes, flask_peer, peer_name
+from peers import flask_peer, peer_name
 from transfers import BALANCE, Wallet, transfer_lines, wallets
 
 from metanode.core.model.genesis import genesis_from_json
 
 ROUNDS = 3
-SECONDS = {"http.get": 2.0, "balance.rate": 2.0, "http.post": 4.0, "http.mix": 3.0}
-"""Length of one load."""
+SECONDS = {"http.get": 2, "balance.rate": 2, "http.post": 4, "http.mix": 3}
+"""Length of one load; wrk knows whole seconds only."""
 RATE_MAX = {"http.post": 12_000, "http.mix": 4_000}
 """Transfers per second that are signed in advance: more than can be answered."""
 GROUP = 2_000
@@ -35,6 +34,8 @@ DRAIN_S = 30.0
 """Longest wait for the accepted transfers to be final."""
 START_S = 30.0
 STARTS = 5
+POOL_ENTRIES = 100_000
+POOL = f"pool of {POOL_ENTRIES} envelopes (default 10000);"
 
 
 @dataclass
@@ -78,8 +79,9 @@ def balance_rate() -> list[Result]:
 def http_post() -> list[Result]:
     """POST /v1/tx, one transfer each."""
     what = (
-        f"POST /v1/tx, one signed transfer each from {GROUP} accounts in turn, synced to disk before the answer on both "
-        f"sides (synchronous=FULL); our CPU goes on until all are final: blocks of at most 2000 every {BLOCK_MS} ms"
+        f"POST /v1/tx, one signed transfer each from {GROUP} accounts in turn, on both sides synced to disk before the "
+        "answer (synchronous=FULL); our CPU counts until all are final, in blocks of at most 2000 every "
+        f"{BLOCK_MS} ms"
     )
     return [_against_peer("http.post", what)]
 
@@ -91,15 +93,13 @@ def http_mix() -> list[Result]:
 
 def loaded_memory() -> list[Result]:
     """The node's memory after the loads above."""
-    conditions = (
-        f"`metanode run` after the loads of the http ids: {_measured().transfers} transfers accepted; VmRSS with the "
-        f"highest after any of them; pool of 100000 envelopes (default 10000); peer: master and {len(_measured().peer_pids) - 1} workers"
-    )
     measured = _measured()
-    return [
-        Result("rss.node_loaded", measured.rss_mib, "MiB", peer_name(), measured.peer_rss_mib,
-               measured.peer_rss_mib / measured.rss_mib, conditions=conditions)
-    ]  # fmt: skip
+    ours, peer = measured.rss_mib, measured.peer_rss_mib
+    conditions = (
+        f"`metanode run` after the loads of the http ids, the highest VmRSS after any of them; {measured.transfers} "
+        f"transfers accepted; {POOL} peer: all its processes, shared pages counted in each"
+    )
+    return [Result("rss.node_loaded", ours, "MiB", peer_name(), peer, peer / ours, conditions=conditions)]
 
 
 def node_start() -> list[Result]:
@@ -114,11 +114,15 @@ def node_start() -> list[Result]:
             seconds.append(node.start_s + time.monotonic() - asked)
     return [
         Result(
-            "start.node_s", statistics.median(seconds), "s",
-            conditions=f"from the start of the process until /health was answered, looked for every 10 ms; median of {STARTS} "
-            f"(slowest {max(seconds):.2f}), bytecode cached, fresh home; no peer",
+            "start.node_s",
+            statistics.median(seconds),
+            "s",
+            conditions=(
+                "from the start of the process until /health was answered, looked for every 10 ms; median of "
+                f"{STARTS} (slowest {max(seconds):.2f}), bytecode cached, fresh home; no peer"
+            ),
         )
-    ]  # fmt: skip
+    ]
 
 
 @dataclass
@@ -129,7 +133,6 @@ class Measured:
     peers: dict[str, Samples]
     rss_mib: float
     peer_rss_mib: float
-    peer_pids: list[int]
     transfers: int
 
 
@@ -143,7 +146,7 @@ def _against_peer(name: str, what: str) -> Result:
         f"({min(ours.rates):.0f} to {max(ours.rates):.0f}/s); p50 {statistics.median(ours.p50_ms):.1f} ms, p99 "
         f"{statistics.median(ours.p99_ms):.1f} ms, peer {statistics.median(peer.p50_ms):.1f} and "
         f"{statistics.median(peer.p99_ms):.1f} ms; peer CPU {peer_cpu:.0f} us, CPU ratio {peer_cpu / cpu:.3g}; "
-        "rate limit lifted for 127.0.0.1 (exempt_sources), pool of 100000 envelopes (default 10000)"
+        f"rate limit lifted for 127.0.0.1 (exempt_sources); {POOL}"
     )
     return Result(name, rate, "requests/s", peer_name(), peer_rate, rate / peer_rate, cpu, conditions)
 
@@ -176,21 +179,24 @@ def _measured() -> Measured:
                         highest = max(highest, rss_mib(node.pid))
                         share = {"http.post": 1.0, "http.mix": 0.2}.get(name, 0.0)
                         transfers += round(loaded.requests * share)
-        return Measured(ours.samples, peer.samples, highest, processes.rss_mib(), processes.pids, transfers)
+        return Measured(ours.samples, peer.samples, highest, processes.rss_mib(), transfers)
 
 
-def _loads(post: Sequence[Wallet], mix: Sequence[Wallet], chain_id: int, genesis_hash: bytes) -> Iterator[tuple[str, list[str]]]:
+def _loads(
+    post: Sequence[Wallet], mix: Sequence[Wallet], chain_id: int, genesis_hash: bytes
+) -> Iterator[tuple[str, list[str]]]:
     """Yield the loads of one round, transfers signed while nothing is measured."""
     reads = [f"GET /v1/accounts/{wallet.text}" for wallet in post]
     yield "http.get", ["GET /health"]
     yield "balance.rate", reads * 50
-    count = int(RATE_MAX["http.post"] * SECONDS["http.post"])
+    count = RATE_MAX["http.post"] * SECONDS["http.post"]
     yield "http.post", transfer_lines(post, count, chain_id=chain_id, genesis_hash=genesis_hash)
-    count = int(RATE_MAX["http.mix"] * SECONDS["http.mix"])
+    count = RATE_MAX["http.mix"] * SECONDS["http.mix"]
     writes = transfer_lines(mix, count, chain_id=chain_id, genesis_hash=genesis_hash)
-    yield "http.mix", [
-        line for place, write in enumerate(writes) for line in (*(reads[(4 * place + i) % GROUP] for i in range(4)), write)
-    ]
+    mixed = []
+    for place, write in enumerate(writes):
+        mixed += [reads[(4 * place + i) % GROUP] for i in range(4)] + [write]
+    yield "http.mix", mixed
 
 
 def _prepare(home: Path, everyone: Sequence[Wallet]) -> None:
@@ -201,9 +207,8 @@ def _prepare(home: Path, everyone: Sequence[Wallet]) -> None:
     genesis["params"]["block_ms"] = BLOCK_MS
     path.write_text(json.dumps(genesis), encoding="utf-8")
     with (home / "metanode.toml").open("a", encoding="utf-8") as settings:
-        settings.write(
-            '\n[plugins.mempool.fifo]\nentries_max = 100000\nbytes_max_mib = 64\nexempt_sources = ["local", "127.0.0.1"]\n'
-        )
+        settings.write(f'\n[plugins.mempool.fifo]\nentries_max = {POOL_ENTRIES}\nbytes_max_mib = 64\n')
+        settings.write('exempt_sources = ["local", "127.0.0.1"]\n')
 
 
 def _wait_until_final(database: Path) -> None:

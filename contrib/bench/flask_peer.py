@@ -97,7 +97,8 @@ def apply(
         (amount + fee, key, sender),
     )
     connection.execute(
-        "INSERT INTO accounts VALUES (?, ?, 0, NULL) ON CONFLICT (id) DO UPDATE SET balance = balance + excluded.balance",
+        "INSERT INTO accounts VALUES (?, ?, 0, NULL) "
+        "ON CONFLICT (id) DO UPDATE SET balance = balance + excluded.balance",
         (to, amount),
     )
     connection.execute("INSERT INTO transfers (sender, receiver, amount, raw) VALUES (?, ?, ?, ?)",

@@ -44,7 +44,7 @@ def generator() -> str:
     return f"a generator in Python (wrk is not installed), {PYTHON_CONNECTIONS} connections, same machine"
 
 
-def load(url: str, requests: Sequence[str], directory: Path, seconds: float) -> Loaded:
+def load(url: str, requests: Sequence[str], directory: Path, seconds: int) -> Loaded:
     """Send requests in order, over kept connections where the server keeps them; the last one is repeated.
 
     :param requests: lines as in `load.lua`.
@@ -55,14 +55,15 @@ def load(url: str, requests: Sequence[str], directory: Path, seconds: float) -> 
         return _load_in_python(url, requests, seconds)
     file = directory / "requests.txt"
     file.write_text("\n".join(requests) + "\n", encoding="ascii")
-    words = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(SCRIPT), url, "--", str(file)]
+    words = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT), url, "--", str(file)]
     done = subprocess.run([wrk, *words], capture_output=True, text=True, timeout=seconds + 60, check=False)
     found = [line for line in done.stdout.splitlines() if line.startswith("LOAD ")]
     if not found:
         raise UnavailableError(f"wrk: {last_line(done.stderr or done.stdout)}")
     row = json.loads(found[0].removeprefix("LOAD "))
     if row["refused"] or row["broken"]:
-        raise UnavailableError(f"{url}: of {row['requests']} requests {row['refused']} were refused, {row['broken']} broke")
+        found_bad = f"{row['refused']} were refused, {row['broken']} broke"
+        raise UnavailableError(f"{url}: of {row['requests']} requests {found_bad}")
     return Loaded(row["requests"], row["wall_us"] / 1e6, row["p50_us"] / 1e3, row["p99_us"] / 1e3)
 
 

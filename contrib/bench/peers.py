@@ -42,7 +42,9 @@ class Processes:
 
 
 @contextmanager
-def flask_peer(directory: Path, genesis_hash: str, accounts: Sequence[tuple[bytes, int]]) -> Iterator[tuple[str, Processes]]:
+def flask_peer(
+    directory: Path, genesis_hash: str, accounts: Sequence[tuple[bytes, int]]
+) -> Iterator[tuple[str, Processes]]:
     """Run the peer for as long as the block lasts; gives its URL and its processes.
 
     :param accounts: what owns coins at the start, as in the node's genesis.
@@ -92,7 +94,8 @@ def _installed() -> Path:
         command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES]
         subprocess.run(command, capture_output=True, text=True, check=True, timeout=INSTALL_S)
     except subprocess.CalledProcessError as error:
-        raise UnavailableError(f"the peer cannot be installed: {last_line(error.stderr or error.stdout or '')}") from None
+        said = last_line(error.stderr or error.stdout or "")
+        raise UnavailableError(f"the peer cannot be installed: {said}") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(f"the peer cannot be installed: {error}") from None
     done.write_text(wanted, encoding="utf-8")

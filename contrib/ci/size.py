@@ -18,6 +18,7 @@ SHIPPED = ("core", "plugins", "miner", "fingerprint", "platforms")
 KERNEL = ("kernel", "supervision", "dispatch", "loading", "settings", "roles", "hooks")
 KERNEL_LINES_MAX = 1_500
 CORE_LINES_MAX = 8_000
+KIT_LINES_MAX = 2_500
 PLUGIN_LINES_MAX = 1_500
 SHIPPED_LINES_MAX = 45_000
 DECIDED = {"plugins/ledger/attested": (2_000, "docs/decisions/0006-line-budgets.md")}
@@ -55,9 +56,11 @@ def sources(folder: Path) -> list[Path]:
 
 def main() -> int:
     """Print each budget and return 1 when one is overrun."""
+    kit = sources(ROOT / "core" / "testing")
     rows = [
         ("kernel", count(ROOT / "core" / f"{name}.py" for name in KERNEL), KERNEL_LINES_MAX),
-        ("core", count(sources(ROOT / "core")), CORE_LINES_MAX),
+        ("core", count(set(sources(ROOT / "core")) - set(kit)), CORE_LINES_MAX),
+        ("core/testing", count(kit), KIT_LINES_MAX),
     ]
     for manifest in sorted((ROOT / "plugins").glob("*/*/plugin.toml")):
         name = str(manifest.parent.relative_to(ROOT))

@@ -39,6 +39,10 @@ class Reach:
         callers = self.callers.get(f"{file}:{lines[-1]}", [])
         return self.by_speed(self.seconds if ALL in callers else callers)
 
+    def runs_early(self, file: str, line: int) -> bool:
+        """Return whether the function that begins at this line is called outside any one test."""
+        return ALL in self.callers.get(f"{file}:{line}", ())
+
     def by_speed(self, tests: Sequence[str] | dict[str, float]) -> list[str]:
         """Return tests in rising order of the time they take."""
         return sorted(tests, key=lambda test: (self.seconds.get(test, 0.0), test))
@@ -67,8 +71,10 @@ class Recorder:
             self._callers.setdefault((code.co_filename, code.co_firstlineno), set()).add(self._current)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-        _forget_cached()
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        forget_cached()
         self._current = item.nodeid
         try:
             return (yield)
@@ -98,8 +104,8 @@ class Recorder:
 
     def pytest_sessionfinish(self) -> None:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
-        callers = {}
+        threading.setprofile(None)
+        callers: dict[str, set[str]] = {}
         for (file, line), tests in self._callers.items():
             resolved = str(Path(file).resolve()) if file.startswith((self._links, self._tree)) else file
             if resolved.startswith(self._prefixes):
@@ -120,10 +126,11 @@ class Chosen:
         self._order = {test: number for number, test in enumerate(tests)}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = sorted((item for item in items if item.nodeid in self._order), key=lambda item: self._order[item.nodeid])
+        chosen = [item for item in items if item.nodeid in self._order]
+        items[:] = sorted(chosen, key=lambda item: self._order[item.nodeid])
 
 
-def _forget_cached() -> None:
+def forget_cached() -> None:
     """Empty every `lru_cache`, so that a test which finds a result there counts as a caller too."""
     for name, module in list(sys.modules.items()):
         if name.startswith("metanode."):

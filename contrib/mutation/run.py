@@ -1,9 +1,11 @@
-"""Mutation testing of the model, the ledger's rules and scoring: `make soak-mutation`, or ONLY=core/model/codec for a part.
+"""Mutation testing of the model, the ledger's rules and scoring: `make soak-mutation`, or ONLY=core/model/codec.
 
-Each mutant (operators.py) is tried (trial.py) by the tests that reach its function (reach.py): the module's own and, when
-it survives them, the others of its part (scope.py).  Works on a copy of the checkout below build/mutation; results go to build/mutation/<module>.json after each
-module, and a later run goes on from there: what was killed stays killed while its module is unchanged, what survived is
-tried again when tests have changed.  Survivors that are explained in docs/mutation.md are marked and still count as such.
+Each mutant (operators.py) is tried (trial.py) by the tests that reach its function (reach.py): the module's own and,
+when it survives them, the others of its part (scope.py).  All happens in a copy of the checkout below build/mutation.
+
+Results go to build/mutation/<module>.json after each module, and a later run goes on from there: what was killed stays
+killed while its module is unchanged, what survived is tried again when tests have changed.  Survivors that
+docs/mutation.md explains are marked, and count as survivors all the same.
 """
 
 from __future__ import annotations
@@ -16,16 +18,31 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pytest
 from explained import explained
 from operators import Mutant, mutants_of, mutated_tree
-from reach import Chosen, Reach, Recorder
+from reach import Reach, Recorder
 from scope import PARTS, Scope, scopes
-from trial import MutantFinder, Trial, Verdict, poll, preload, start
+from trial import (
+    Collected,
+    FirstFailure,
+    MutantFinder,
+    Trial,
+    Verdict,
+    fork,
+    poll,
+    preload,
+    record,
+    run_pytest,
+    try_imported,
+    try_patched,
+    wait_for,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "build" / "mutation"
@@ -39,13 +56,14 @@ JOBS = 2
 BAR = 85.0
 """Per cent of the mutants that tests must kill."""
 KILLED = ("killed", "timeout", "crashed")
+"""How a mutant can end by a test; a timeout is one, for a test that never ends is noticed too."""
 
 
 def main() -> int:
     """Try the mutants and print scores; 1 when a baseline fails or the score of all is below the bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", metavar="PREFIX", help="modules that begin so, e.g. core/model/codec,fingerprint")
-    parser.add_argument("--sample", type=int, default=SAMPLE, help="mutants per module, 0 for all (default: %(default)s)")
+    parser.add_argument("--only", default="", metavar="PREFIXES", help="modules that begin so: core/model,fingerprint")
+    parser.add_argument("--sample", type=int, default=SAMPLE, help="mutants a module, 0 for all (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="which sample (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=JOBS, help="processes at a time (default: %(default)s)")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
@@ -89,8 +107,7 @@ def reach_of(scope: Scope, tree: Path) -> Reach:
     """Run the tests of a part without a mutant, once, and return which functions each reaches."""
     path = tree.parent / f"reach-{digest(scope.wider)}.json"
     if not path.is_file():
-        recorder = Recorder(tree, [*PARTS], path)
-        verdict = wait_for(start(None, scope.wider, recorder, tree, 900, 1800))
+        verdict = record(tree, scope.wider, Recorder(tree, [*PARTS], path))
         if not path.is_file():
             raise SystemExit(f"the tests in {scope.wider[0]} do not run without a mutant: {verdict}")
         for test in json.loads(path.read_text("utf-8"))["failed"]:
@@ -136,26 +153,70 @@ def try_module(scope: Scope, tree: Path, args: argparse.Namespace) -> dict[str, 
 def try_mutants(
     scope: Scope, tree: Path, source: str, mutants: Sequence[Mutant], reach: Reach, jobs: int
 ) -> dict[str, dict[str, Any]]:
-    """Run against each mutant the module's own tests and, if it survives, those of its part; a few mutants at a time."""
-    path = tree / f"{scope.name}.py"
-    waiting = []
-    for mutant in reversed(mutants):
+    """Run against each mutant the module's own tests, then those of its part; a few mutants at a time."""
+    done: dict[str, dict[str, Any]] = {}
+    quick, thorough = [], []
+    for mutant in mutants:
         reached = reach.tests_of(f"{scope.name}.py", mutant.starts)
         own = [test for test in reached if test.startswith(scope.own)]
         others = [test for test in reached if test not in own and reach.seconds[test] < SLOW_S]
-        waiting.append((mutant, [tests for tests in (own, others) if tests]))
+        if not own and not others:
+            done[mutant.id] = asdict(Verdict("survived", "", 0.0))
+        elif mutant.starts and not reach.runs_early(f"{scope.name}.py", mutant.starts[0]):
+            quick.append((mutant, [*own, *others]))
+        else:
+            thorough.append((mutant, [tests for tests in (own, others) if tests]))
+    path = tree / f"{scope.name}.py"
+
+    def import_it(mutant: Mutant, tests: list[str]) -> Trial:
+        finder = MutantFinder(scope.dotted, mutated_tree(source, mutant), path)
+        return try_imported(finder, tests, tree, *limits_of(reach, tests))
+
+    if quick:
+        done.update(try_collected(scope, tree, source, quick, reach, jobs))
+        unpatched = [(mutant, tests) for mutant, tests in quick if done[mutant.id]["outcome"] == "unpatched"]
+        thorough += [(mutant, [tests]) for mutant, tests in unpatched]
+    done.update(run_trials(thorough, import_it, jobs))
+    return done
+
+
+def try_collected(
+    scope: Scope, tree: Path, source: str, work: Sequence[tuple[Mutant, list[str]]], reach: Reach, jobs: int
+) -> dict[str, dict[str, Any]]:
+    """Try mutants in children of a process that has collected the tests of the part."""
+    output, first = tree.parent / "verdicts.json", FirstFailure()
+    output.unlink(missing_ok=True)
+
+    def use(items: dict[str, pytest.Item]) -> None:
+        def patch_it(mutant: Mutant, tests: list[str]) -> Trial:
+            mutated = mutated_tree(source, mutant)
+            chosen = [items[test] for test in tests if test in items]
+            return try_patched(
+                mutated, tree / f"{scope.name}.py", mutant.starts[0], chosen, first, *limits_of(reach, tests)
+            )
+
+        found = run_trials([(mutant, [tests]) for mutant, tests in work], patch_it, jobs)
+        output.write_text(json.dumps(found), "utf-8")
+
+    files = sorted({test.partition("::")[0] for _, tests in work for test in tests})
+    verdict = wait_for(fork(lambda writer: run_pytest(tree, files, Collected(use), first), 7200))
+    if not output.is_file():
+        raise SystemExit(f"{scope.name}: its tests do not load without a mutant: {verdict}")
+    found: dict[str, dict[str, Any]] = json.loads(output.read_text("utf-8"))
+    return found
+
+
+def run_trials(
+    work: Sequence[tuple[Mutant, list[list[str]]]], begin: Callable[[Mutant, list[str]], Trial], jobs: int
+) -> dict[str, dict[str, Any]]:
+    """Try mutants with one list of tests after the other while they survive, `jobs` at a time."""
+    waiting = list(reversed(work))
     running: dict[int, tuple[Mutant, list[list[str]], Trial]] = {}
     done: dict[str, dict[str, Any]] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
             mutant, stages = waiting.pop()
-            if not stages:
-                done.setdefault(mutant.id, asdict(Verdict("survived", "", 0.0)))
-                continue
-            finder = MutantFinder(scope.dotted, mutated_tree(source, mutant), path)
-            files = dict.fromkeys(test.partition("::")[0] for test in stages[0])
-            usual_s = sum(reach.seconds[test] for test in stages[0])
-            trial = start(finder, [*files], Chosen(stages[0]), tree, 4 * usual_s + 4, 20 * usual_s + 60)
+            trial = begin(mutant, stages[0])
             running[trial.pid] = mutant, stages[1:], trial
         for pid, (mutant, stages, trial) in list(running.items()):
             verdict = poll(trial)
@@ -168,11 +229,10 @@ def try_mutants(
     return done
 
 
-def wait_for(trial: Trial) -> Verdict:
-    """Return the verdict of one child."""
-    while (verdict := poll(trial)) is None:
-        time.sleep(0.01)
-    return verdict
+def limits_of(reach: Reach, tests: Sequence[str]) -> tuple[float, float]:
+    """Return the seconds of processor and of wall time that tests may take against a mutant."""
+    usual_s = sum(reach.seconds[test] for test in tests)
+    return 4 * usual_s + 2, 20 * usual_s + 60
 
 
 def known_verdicts(scope: Scope, source: str, tests: str) -> dict[str, dict[str, Any]]:
@@ -215,39 +275,52 @@ def score(results: Sequence[dict[str, Any]]) -> float:
 
 def line_of(result: dict[str, Any]) -> str:
     """Return one module's row."""
-    survivors = sum(row["outcome"] == "survived" for row in result["results"])
+    survivors = sum(row["outcome"] not in KILLED for row in result["results"])
     tried = f"{result['tried']}/{result['mutants']}"
-    return f"{result['module']:40} {tried:>9} tried {survivors:4} survive {score([result]):6.1f} % {result['seconds']:7.1f} s"
+    found = f"{tried:>9} tried {survivors:4} survive {score([result]):6.1f} %"
+    return f"{result['module']:40} {found} {result['seconds']:7.1f} s"
 
 
 def report(results: Sequence[dict[str, Any]]) -> int:
     """Print survivors, then the score of each module and part, and write summary.json."""
     told = explained(ROOT / "docs" / "mutation.md")
-    equivalent = 0
-    for result in results:
-        for row in result["results"]:
-            if row["outcome"] != "survived":
-                continue
-            mark = (result["module"], row["function"], row["change"]) in told
-            equivalent += mark
-            print(f"{'explained' if mark else 'SURVIVED '} {result['module']}:{row['line']} {row['function']}: {row['change']}")
+    rows = [(result, row) for result in results for row in result["results"]]
+    survivors = [(result, row) for result, row in rows if row["outcome"] not in KILLED]
+    known = 0
+    for result, row in survivors:
+        mark = "SURVIVED "
+        if (result["module"], row["function"], row["change"]) in told:
+            known, mark = known + 1, "explained"
+        print(f"{mark} {result['module']}:{row['line']} {row['function']}: {row['change']}")
+    killed = {(result["module"], row["function"], row["change"]) for result, row in rows if row["outcome"] in KILLED}
+    alive = {(result["module"], row["function"], row["change"]) for result, row in survivors}
+    for name in sorted((killed - alive) & set(told)):
+        print(f"explained in docs/mutation.md, yet killed: {' '.join(name)}")
     print()
     for result in results:
         print(line_of(result))
     print()
-    summary: dict[str, Any] = {"bar": BAR, "equivalent": equivalent, "modules": {}, "parts": {}}
+    parts = {}
     for part in PARTS:
         own = [result for result in results if result["module"].startswith(f"{part}/")]
         if own:
-            summary["parts"][part] = round(score(own), 1)
-            print(f"{part:40} {sum(result['tried'] for result in own):6} tried {score(own):6.1f} %")
-    summary["modules"] = {result["module"]: round(score([result]), 1) for result in results}
-    summary["all"] = round(score(results), 1)
-    summary["tried"] = sum(result["tried"] for result in results)
-    summary["seconds"] = round(sum(result["seconds"] for result in results), 1)
-    print(f"{'all':40} {summary['tried']:6} tried {summary['all']:6.1f} %, bar {BAR} %, {equivalent} survivors explained")
-    (OUTPUT / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
-    return int(summary["all"] < BAR)
+            parts[part] = round(score(own), 1)
+            print(f"{part:40} {sum(result['tried'] for result in own):9} tried {score(own):21.1f} %")
+    total = {
+        "bar": BAR,
+        "all": round(score(results), 1),
+        "tried": len(rows),
+        "mutants": sum(result["mutants"] for result in results),
+        "survivors": len(survivors),
+        "explained": known,
+        "seconds": round(sum(result["seconds"] for result in results), 1),
+        "parts": parts,
+        "modules": {result["module"]: round(score([result]), 1) for result in results},
+    }
+    (OUTPUT / "summary.json").write_text(json.dumps(total, indent=1) + "\n", "utf-8")
+    print(f"{'all':40} {len(rows):9} tried {total['all']:21.1f} %, bar {BAR} %")
+    print(f"{len(survivors)} survive, {known} of them explained in docs/mutation.md; {total['seconds']} s")
+    return int(score(results) < BAR)
 
 
 if __name__ == "__main__":

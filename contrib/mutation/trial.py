@@ -1,8 +1,12 @@
-"""One mutant on trial: a forked child that imports the mutated module from memory and runs tests until one fails.
+"""One mutant on trial: a forked child that runs tests against it until one fails.
 
-The child inherits an interpreter in which the libraries of the tests are loaded and nothing of metanode is, so a trial
-costs a fraction of a second.  Source and bytecode on disk are those of the unchanged module throughout: a mutant lives
-in the memory of its child and dies with it, and stale bytecode cannot hide it.
+A mutant lives in the memory of its child and dies with it.  Source and bytecode on disk are those of the unchanged
+module throughout, so stale bytecode cannot hide a mutant.  There are two ways to make one:
+
+- A mutant of a function that nobody calls before the tests run is put into a process that has collected the tests
+  already, in place of the function's code: a trial costs a fork and the tests that reach the function.
+- Any other is given to `import` by a finder, in a process that has loaded the tests' libraries and nothing of metanode,
+  so that whatever is computed at import is computed anew.
 """
 
 from __future__ import annotations
@@ -18,22 +22,47 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
 import pytest
-from reach import Chosen, Recorder
+from reach import Chosen, Recorder, forget_cached
 
 PRELOADED = (
-    "hypothesis", "hypothesis.strategies", "hypothesis.stateful", "trio", "trio.testing", "pytest_trio.plugin", "pluggy",
-    "nacl.bindings", "nacl.pwhash", "cffi", "cpuinfo", "h11", "httptools", "wsproto", "blake3", "cbor2", "concurrent.futures",
+    "hypothesis", "hypothesis.strategies", "hypothesis.stateful", "trio", "trio.testing", "pytest_trio.plugin",
+    "pluggy", "nacl.bindings", "nacl.pwhash", "cffi", "cpuinfo", "h11", "httptools", "wsproto", "blake3", "cbor2",
+    "concurrent.futures",
 )  # fmt: skip
 MEMORY_BYTES_MAX = 2 << 30
 """Address space of a child: a loop that appends for ever ends here."""
-FAILED, NO_TESTS = 1, 5
-"""Exit codes of pytest; other non-zero ones mean that a mutant broke the import of a test."""
+NO_TESTS = 5
+"""Exit code of pytest; other non-zero ones mean a failed test, or that a mutant broke the import of one."""
+FAILED, UNPATCHED = 1, 71
+"""Exit codes of a child: a test failed; there is no function in memory to replace."""
+
+
+@dataclass
+class Trial:
+    """A child at work."""
+
+    pid: int
+    pipe: int
+    deadline: float
+    started: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a trial ended, by which test, and the seconds it took.
+
+    `survived`, or one of the three ways to be killed: `killed`, `timeout`, `crashed`; `unpatched` is none.
+    """
+
+    outcome: str
+    killed_by: str
+    seconds: float
 
 
 class MutantLoader(importlib.abc.InspectLoader):
@@ -69,38 +98,33 @@ class MutantFinder(importlib.abc.MetaPathFinder):
         return spec
 
 
-class _FirstFailure:
-    """Notes the test that fails first."""
+class FirstFailure:
+    """Plugin of pytest that ends the child at its first failure, with the name of the test."""
 
-    def __init__(self) -> None:
-        self.name = ""
+    def __init__(self, writer: int = -1) -> None:
+        self.writer = writer
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed and not self.name:
-            self.name = report.nodeid
+        self._end(report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed and not self.name:
-            self.name = report.nodeid
+        self._end(report)
+
+    def _end(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if report.failed and self.writer >= 0:
+            os.write(self.writer, report.nodeid.encode()[:2048])
+            os._exit(FAILED)
 
 
-@dataclass
-class Trial:
-    """A child at work."""
+class Collected:
+    """Plugin of pytest that hands the collected tests to a function instead of running them."""
 
-    pid: int
-    pipe: int
-    deadline: float
-    started: float
+    def __init__(self, use: Callable[[dict[str, pytest.Item]], None]) -> None:
+        self._use = use
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """How a trial ended: `survived`, `killed`, `timeout` or `crashed`, by which test, and the seconds it took."""
-
-    outcome: str
-    killed_by: str
-    seconds: float
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._use({item.nodeid: item for item in session.items})
+        return True
 
 
 def preload() -> None:
@@ -117,17 +141,19 @@ def preload() -> None:
     gc.freeze()  # nothing loaded here is garbage; children need not look
 
 
-def start(
-    finder: MutantFinder | None, files: Sequence[str], plugin: Recorder | Chosen, tree: Path, cpu_s: float, wall_s: float
-) -> Trial:
-    """Fork a child that runs tests of these files in the copied tree, with a limit on processor and wall time."""
+def fork(work: Callable[[int], int], wall_s: float) -> Trial:
+    """Run `work` in a child of its own; it gets a pipe for the name of a test and returns the exit code."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
         status = 70
         try:
-            status = _child(finder, files, plugin, tree, writer, cpu_s)
+            os.setsid()
+            null = os.open(os.devnull, os.O_RDWR)
+            for descriptor in (0, 1, 2):
+                os.dup2(null, descriptor)
+            status = work(writer)
         finally:
             os._exit(status)
     os.close(writer)
@@ -153,32 +179,101 @@ def poll(trial: Trial) -> Verdict | None:
         timeout = late or os.WTERMSIG(status) == signal.SIGXCPU
         return Verdict("timeout" if timeout else "crashed", killed_by, seconds)
     code = os.WEXITSTATUS(status)
-    return Verdict("survived" if code in (0, NO_TESTS) else "killed", killed_by, seconds)
+    outcome = {0: "survived", NO_TESTS: "survived", UNPATCHED: "unpatched"}.get(code, "killed")
+    return Verdict(outcome, killed_by, seconds)
 
 
-def _child(
-    finder: MutantFinder | None, files: Sequence[str], plugin: Recorder | Chosen, tree: Path, writer: int, cpu_s: float
-) -> int:
-    os.setsid()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s) + 1, int(cpu_s) + 5))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
+def wait_for(trial: Trial) -> Verdict:
+    """Return the verdict of one child."""
+    while (verdict := poll(trial)) is None:
+        time.sleep(0.01)
+    return verdict
+
+
+def run_pytest(tree: Path, files: Sequence[str], *plugins: object) -> int:
+    """Run pytest on files of the copied tree, in a child."""
     os.chdir(tree)
     sys.path[:0] = [str(tree / "src")]
     os.environ["PYTHONPATH"] = str(tree / "src")
-    if finder is not None:
-        sys.meta_path.insert(0, finder)
-    first = _FirstFailure()
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--tb=no", "--no-header", "-W", "ignore"]
+    # Unraisable errors are looked for by several garbage collections, which no verdict needs.
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:unraisableexception", "--tb=no", "--no-header", "-W", "ignore"]
     options += ["--basetemp", str(tree.parent / f"tmp-{os.getpid()}")]
-    if isinstance(plugin, Recorder):
-        plugin.start()
-    else:
-        options.append("-x")
-    code = int(pytest.main([*options, *files], plugins=[first, plugin]))
-    os.write(writer, first.name.encode()[:2048])
-    return code
+    return int(pytest.main([*options, *files], plugins=[*plugins]))
 
+
+def record(tree: Path, files: Sequence[str], recorder: Recorder) -> Verdict:
+    """Run tests without a mutant, under the profiler."""
+
+    def work(writer: int) -> int:
+        recorder.start()
+        return run_pytest(tree, files, recorder)
+
+    return wait_for(fork(work, 1800))
+
+
+def try_imported(finder: MutantFinder, tests: Sequence[str], tree: Path, cpu_s: float, wall_s: float) -> Trial:
+    """Start a child that imports the mutant and runs these tests, with a limit on processor and wall time."""
+
+    def work(writer: int) -> int:
+        _limit(cpu_s)
+        sys.meta_path.insert(0, finder)
+        files = dict.fromkeys(test.partition("::")[0] for test in tests)
+        return run_pytest(tree, [*files], Chosen(tests), FirstFailure(writer))
+
+    return fork(work, wall_s)
+
+
+def try_patched(
+    tree: ast.Module,
+    path: Path,
+    start: int,
+    items: Sequence[pytest.Item],
+    first: FirstFailure,
+    cpu_s: float,
+    wall_s: float,
+) -> Trial:
+    """Start a child of a process that has collected tests: it replaces one function and runs these tests."""
+
+    def work(writer: int) -> int:
+        _limit(cpu_s)
+        if not patch(tree, path, start):
+            return UNPATCHED
+        forget_cached()
+        first.writer = writer
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        return 0
+
+    return fork(work, wall_s)
+
+
+def patch(tree: ast.Module, path: Path, start: int) -> bool:
+    """Give the function that begins at line `start` of `path` the code it has in `tree`; False when there is none."""
+    codes = {code.co_name: code for code in _codes(compile(tree, str(path), "exec", dont_inherit=True))
+             if code.co_firstlineno == start}  # fmt: skip
+    found = False
+    for value in gc.get_objects():
+        if isinstance(value, FunctionType) and value.__code__.co_firstlineno == start:
+            code = codes.get(value.__code__.co_name)
+            if code is None or Path(value.__code__.co_filename).resolve() != path.resolve():
+                continue
+            if code.co_freevars != value.__code__.co_freevars:
+                return False
+            value.__code__ = code
+            found = True
+    return found
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield the functions of a module and of its classes, not those inside functions."""
+    for value in code.co_consts:
+        if isinstance(value, CodeType):
+            yield value
+            if not value.co_flags & 2:  # a class body: it has no CO_NEWLOCALS
+                yield from _codes(value)
+
+
+def _limit(cpu_s: float) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s) + 1, int(cpu_s) + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

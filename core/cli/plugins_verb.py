@@ -13,7 +13,10 @@ from metanode.core.home import Home
 from metanode.core.roles import MANY_ROLES, SINGLE_ROLES
 from metanode.platforms.process import read_dump
 
-_COLORS = {"broken": "red", "blocking": "red", "quarantined": "red", "restarting": "yellow", "selected": "green", "running": "green"}
+_COLORS = {
+    **dict.fromkeys(("broken", "blocking", "quarantined"), "red"), "restarting": "yellow",
+    **dict.fromkeys(("selected", "running"), "green"),
+}  # fmt: skip
 
 
 class Row(NamedTuple):

@@ -105,7 +105,7 @@ def _leave_threads() -> None:
 
 
 def _abandon(home: Home, console: Console, error: MetanodeError) -> None:
-    """End the process around a plugin that does not stop: its task cannot be thrown away, and a restart waits for it."""
+    """End the process around a plugin that does not stop: its task cannot be thrown away."""
     console.error(error)
     home.forget_running()
     logging.shutdown()

@@ -3,11 +3,14 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
+import trio
 
 from metanode.core import logs
+from metanode.core.current import REQUEST
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +96,29 @@ def test_the_level_is_kept_and_configuring_twice_does_not_double_lines() -> None
     log.info("no")
     log.warning("yes")
     assert len(lines(stream)) == 1
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_a_line_carries_the_id_of_the_request_being_answered(as_json: bool) -> None:
+    """Whoever writes it: a task's children and its worker threads too; and nobody else's lines."""
+    stream = io.StringIO()
+    logs.configure("info", as_json=as_json, stream=stream)
+    log = logging.getLogger("metanode.x")
+
+    async def answer(request_id: str) -> None:
+        REQUEST.set(request_id)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, log.info, f"thread of {request_id}")
+        log.info("task of %s", request_id)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer, "a-1")
+        nursery.start_soon(answer, "b-2")
+    log.info("nobody")
+    found = {}
+    for line in lines(stream):
+        match = re.search(r"(?:request=|\"request\": \")([\w-]+)", line)
+        found[line.partition("msg")[2].strip('=": ').partition('"')[0]] = match and match[1]
+    assert found == {
+        "thread of a-1": "a-1", "task of a-1": "a-1", "thread of b-2": "b-2", "task of b-2": "b-2", "nobody": None,
+    }

@@ -10,9 +10,10 @@ from trio.testing import MockClock
 
 from metanode.core.bus import PluginStateChanged
 from metanode.core.hooks import PluginContext
+from metanode.core.kernel import START_GRACE_S
 from metanode.core.model.errors import MetanodeError, PluginError, SettingsError, StorageError
 from metanode.core.settings import Settings
-from metanode.core.supervision import BACKOFF_BASE_S, BACKOFF_MAX_S, backoff_s
+from metanode.core.supervision import BACKOFF_BASE_S, BACKOFF_MAX_S, Keeper, Policy, backoff_s
 from metanode.core.testing.clock import SeededRandomness
 from metanode.core.testing.standins import bare_settings, open_bare_node, stand_in
 
@@ -183,6 +184,41 @@ async def test_a_plugin_that_does_not_stop_is_named(
     assert journal.index("stop storage.standin") < journal.index("stop mempool.standin")
 
 
+async def test_a_failure_in_a_nursery_while_stopping_is_named(autojump_clock: MockClock) -> None:
+    """The cancelled siblings that come with it in one group do not hide it, nor does the group come out raw."""
+
+    async def fail_to_flush(task_status: trio.TaskStatus[None]) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            task_status.started()
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise OSError("flush failed")
+
+    with pytest.raises(MetanodeError, match="ledger.standin failed while stopping: OSError: flush failed"):
+        async with open_bare_node(stand_in("ledger", body=fail_to_flush)):
+            pass
+
+
+async def test_inside_another_program_ctrl_c_is_the_users(autojump_clock: MockClock) -> None:
+    """It is raised wherever Python happens to be, a plugin's code included, and must end the program."""
+
+    async def interrupted(task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        await trio.sleep(1)
+        raise KeyboardInterrupt
+
+    def leaves(error: BaseException) -> list[BaseException]:
+        inner = getattr(error, "exceptions", None)
+        return [leaf for item in inner for leaf in leaves(item)] if inner else [error]
+
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - trio wraps it in a group, which Python 3.10 has not
+        async with open_bare_node(stand_in("api", body=interrupted)):
+            await trio.sleep_forever()
+    assert [type(leaf) for leaf in leaves(caught.value)] == [KeyboardInterrupt]
+
+
 # -- plugins that can be spared -------------------------------------------------------------------------
 
 
@@ -293,6 +329,78 @@ async def test_a_plugin_of_a_many_role_may_ask_to_be_critical(autojump_clock: Mo
     with pytest.raises(MetanodeError, match="api.standin stopped: ValueError"):
         async with open_bare_node(stand_in("api", body=fail_later, failure="critical")):
             await trio.sleep_forever()
+
+
+async def test_a_plugin_that_is_slow_to_start_holds_up_no_other(autojump_clock: MockClock) -> None:
+    """The API must not wait for a transport that never starts; the node still waits for each one's verdict."""
+    journal: list[str] = []
+    began: list[float] = []
+
+    async def note(task_status: trio.TaskStatus[None]) -> None:
+        began.append(trio.current_time())
+        task_status.started()
+        await trio.sleep_forever()
+
+    begin = trio.current_time()
+
+    async def never(task_status: trio.TaskStatus[None]) -> None:
+        await trio.sleep_forever()
+
+    slow = stand_in("transport", body=never, journal=journal, start_timeout_s=9)
+    async with open_bare_node(slow, stand_in("api", body=note, journal=journal), journal=journal) as node:
+        assert began == [begin + START_GRACE_S]
+        assert trio.current_time() - begin == 9
+        assert node.plugins["transport.standin"].state == "restarting"
+        assert node.plugins["api.standin"].state == "running"
+    assert journal.index("stop api.standin") < journal.index("stop consensus.standin")
+
+
+async def test_a_plugin_that_ignores_its_deadline_is_given_up(autojump_clock: MockClock) -> None:
+    """The node goes on without it, or, when it is critical, stops."""
+
+    async def stubborn(task_status: trio.TaskStatus[None]) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1000)
+
+    async with open_bare_node(stand_in("api", body=stubborn, start_timeout_s=5)) as node:
+        state, detail = node.plugins["api.standin"]
+        assert (state, detail) == (
+            "quarantined", "PLUGIN_TIMEOUT: api.standin did not start and cannot be cancelled within 5 s",
+        )
+    with pytest.raises(PluginError, match="mempool.standin did not start and cannot be cancelled within 5 s"):
+        async with open_bare_node(stand_in("mempool", body=stubborn, start_timeout_s=5)):
+            pytest.fail("the node has not started")
+
+
+async def test_faults_are_forgiven_until_the_budget_is_spent(autojump_clock: MockClock) -> None:
+    """A plugin goes on with what it last did wrong in its row; then it is given up, its failures counted along."""
+    told: list[tuple[str, str]] = []
+    given_up: list[BaseException] = []
+
+    class Idle:
+        async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+            task_status.started()
+            await trio.sleep_forever()
+
+    keeper = Keeper(
+        "api.slow", Idle, policy=Policy(30, 2, 2, 60), randomness=SeededRandomness(1),
+        told=lambda state, detail: told.append((state, detail)), given_up=lambda error, _: given_up.append(error),
+    )  # fmt: skip
+    error = PluginError("PLUGIN_BROKEN", "api.slow is slow")
+    async with trio.open_nursery() as nursery:
+        keeper.start(nursery)
+        await keeper.wait_ready()
+        keeper.fault(error)
+        assert told[-1] == ("running", "PLUGIN_BROKEN: api.slow is slow (fault 1 of 2 allowed)")
+        await trio.sleep(61)  # forgiven
+        keeper.fault(error)
+        keeper.fault(error)
+        assert given_up == []
+        keeper.fault(error)
+        assert given_up == [error]
+        keeper.fault(error)
+        await keeper.done.wait()
+    assert given_up == [error]
 
 
 async def test_closing_does_not_wait_for_a_restart(autojump_clock: MockClock) -> None:

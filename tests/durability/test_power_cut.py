@@ -1,8 +1,9 @@
 """Power cuts: whatever a cut leaves of a real node's files, the next start keeps every promise the last one made.
 
 A preload library records every write and sync of real processes (`powercut/recorder.c`); `powercut/disk.py` derives
-what strict POSIX allows a cut to leave; each such state is recovered with the production code.  Taking a sync out of the
-recording must make that fail, or the sync is not needed, or this suite is blind.  `make soak-durability` tries far more.
+what strict POSIX allows a cut to leave; each such state is recovered with the production code.  Taking a sync out of
+the recording must make that fail: else the sync is not needed, or this suite is blind.  `make soak-durability` tries
+far more.
 """
 
 from __future__ import annotations

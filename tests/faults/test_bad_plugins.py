@@ -6,7 +6,6 @@ Every plugin here is a single file, loaded by `metanode run --plugins-dir` into 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ import pytest
 
 from metanode.core.home import Home
 
-WAIT_S = 60.0
+WAIT_S = 40.0
 METANODE = [sys.executable, "-m", "metanode.core.cli"]
 HEAD = """# /// metanode
 # name = "{role}.{name}"
@@ -77,7 +76,7 @@ class BadNode:
         self.process: subprocess.Popen[bytes] | None = None
         self.verb("init", "--network", "devnet", "--port", "0")
         # Small budgets of faults, so that a test need not wait for large ones.
-        self.settings('name = "metanode"', 'name = "metanode"\nblocked_ms = 300\nfailures_max = 1\nstop_timeout_s = 2')
+        self.settings('name = "metanode"', 'name = "metanode"\nblocked_ms = 1000\nfailures_max = 1\nstop_timeout_s = 2')
 
     def settings(self, old: str, new: str) -> None:
         """Change the settings file."""
@@ -145,11 +144,14 @@ class BadNode:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
-    def row(self, name: str = "api.bad") -> dict[str, Any]:
-        """A plugin's row of `metanode plugins`."""
-        rows = self.verb("plugins", "--plugins-dir", str(self.plugins))["plugins"]
-        found: dict[str, Any] = next(row for row in rows if row["name"] == name)
-        return found
+    def rows(self) -> list[dict[str, Any]]:
+        """What `metanode plugins` lists."""
+        rows: list[dict[str, Any]] = self.verb("plugins", "--plugins-dir", str(self.plugins))["plugins"]
+        return rows
+
+    def row(self) -> dict[str, Any]:
+        """The row of api.bad."""
+        return next(row for row in self.rows() if row["name"] == "api.bad")
 
     def notes(self) -> str:
         """What /health says of its parts."""
@@ -200,15 +202,15 @@ def on_block_finalized(context, height, header_hash):
 """
 SPARED = {
     "blocks the loop in Python": Case(
-        body("task_status.started()\nwhile True:\n    await trio.sleep(0.1)\n    time.sleep(0.8)"),
+        body("task_status.started()\nwhile True:\n    await trio.sleep(0.1)\n    time.sleep(1.6)"),
         "by api.bad in run (", 'plugin_faults_total{kind="blocked",plugin="api.bad"}', 2,
     ),
     "blocks the loop in C that keeps the interpreter lock": Case(
-        body("task_status.started()\nwhile True:\n    await trio.sleep(0.1)\n    ctypes.PyDLL(None).usleep(900_000)"),
+        body("task_status.started()\nwhile True:\n    await trio.sleep(0.1)\n    ctypes.PyDLL(None).usleep(1_600_000)"),
         "by api.bad in run (", 'plugin_faults_total{kind="blocked",plugin="api.bad"}', 2,
     ),
     "blocks the loop in a hook": Case(
-        HOOKS.format("time.sleep(0.8)"),
+        HOOKS.format("time.sleep(1.6)"),
         "by api.bad in on_block_finalized (", 'plugin_faults_total{kind="blocked",plugin="api.bad"}', 2,
     ),
     "leaks memory": Case(
@@ -218,7 +220,7 @@ SPARED = {
         ),
         "MiB while api.bad was at work", 'plugin_faults_total{kind="memory",plugin="api.bad"}', 2,
     ),
-    "leaks memory in a hook of its task's child": Case(
+    "leaks memory in a child task": Case(
         body(
             "task_status.started()\nself.kept = []\nasync def child():\n    while True:\n"
             "        await trio.sleep(0.02)\n        self.kept.append(b'x' * (1 << 20))\n"
@@ -233,14 +235,16 @@ SPARED = {
         ),
         "api.bad floods the bus", 'plugin_faults_total{kind="flood",plugin="api.bad"}', 2,
     ),
-    "never starts": Case(
-        body("await trio.sleep_forever()"),
-        "PLUGIN_TIMEOUT: api.bad did not start within 2 s", 'plugin_restarts_total{plugin="api.bad"}',
-    ),
     "never starts and refuses to be cancelled": Case(
         body("with trio.CancelScope(shield=True):\n    await trio.sleep_forever()"),
         "PLUGIN_TIMEOUT: api.bad did not start and cannot be cancelled within 2 s",
         'plugin_quarantines_total{plugin="api.bad"}',
+    ),
+}
+BROKEN = {
+    "never starts": Case(
+        body("await trio.sleep_forever()"),
+        "PLUGIN_TIMEOUT: api.bad did not start within 2 s", 'plugin_restarts_total{plugin="api.bad"}',
     ),
     "dies every second": Case(
         body("task_status.started()\nawait trio.sleep(1)\nraise OSError('gone')"),
@@ -263,8 +267,9 @@ SPARED = {
     ),
     "raises a cancellation out of its scope": Case(
         body(
-            "task_status.started()\nkept = []\nwith trio.CancelScope() as scope:\n    scope.cancel()\n    try:\n"
-            "        await trio.sleep(1)\n    except trio.Cancelled as error:\n        kept.append(error)\nraise kept[0]"
+            "task_status.started()\nkept = []\nwith trio.CancelScope() as scope:\n    scope.cancel()\n"
+            "    try:\n        await trio.sleep(1)\n    except trio.Cancelled as error:\n        kept.append(error)\n"
+            "raise kept[0]"
         ),
         "api.bad raised a cancellation that was not its own", 'plugin_restarts_total{plugin="api.bad"}',
     ),
@@ -305,15 +310,38 @@ def test_a_plugin_that_can_be_spared_is_named_counted_and_quarantined(node: BadN
     assert case.said in node.text()
     assert node.row()["state"] == "quarantined"
     assert case.said in node.row()["summary"]
-    assert f"api.bad: quarantined {case.said.partition(' ')[0]}" in node.notes() or case.said in node.notes()
+    assert case.said in node.notes()
     assert node.metric(case.series) >= case.count
     assert node.metric('plugin_quarantines_total{plugin="api.bad"}') == 1
     status, head = node.get("/v1/head")
     assert status == 200
     height = json.loads(head)["height"]
     node.until(lambda: json.loads(node.get("/v1/head")[1])["height"] > height, "make blocks")
-    expected = 1 if "refuses to be cancelled" in str(case.source) or "shield=True" in case.source else 0
-    assert node.stop() == expected
+    assert node.stop() == (1 if "shield=True" in case.source else 0)
+    assert "Traceback" not in node.text()
+
+
+def test_many_broken_plugins_together_are_each_named_counted_and_quarantined(node: BadNode) -> None:
+    """Everything that can be raised, wherever: the node serves and makes blocks all the while."""
+    named = {f"bad{number}": case for number, case in enumerate(BROKEN.values())}
+    for name, case in named.items():
+        node.add(case.source, name=name)
+    node.start()
+    height = json.loads(node.get("/v1/head")[1])["height"]
+    states = {name: node.until_state("quarantined", f"api.{name}") for name in named}
+    notes, rows = node.notes(), {row["name"]: row for row in node.rows()}
+    for name, case in named.items():
+        said = case.said.replace("api.bad", f"api.{name}").replace("bad.py", f"{name}.py")
+        assert said in states[name]
+        assert said in node.text()
+        assert f"api.{name}: quarantined {states[name].strip()}" in notes
+        row = rows[f"api.{name}"]
+        assert (row["state"], row["summary"]) == ("quarantined", states[name].strip())
+        assert node.metric(case.series.replace("api.bad", f"api.{name}")) >= case.count
+        assert node.metric(f'plugin_quarantines_total{{plugin="api.{name}"}}') == 1
+    node.until(lambda: json.loads(node.get("/v1/head")[1])["height"] > height, "make blocks")
+    assert {rows[name]["state"] for name in ("storage.sqlite", "consensus.solo", "api.http")} == {"running"}
+    assert node.stop() == 0
     assert "Traceback" not in node.text()
 
 
@@ -336,7 +364,8 @@ def test_a_flood_leaves_memory_bounded_and_tells_who_lost_events(node: BadNode) 
 def test_hooks_that_raise_are_named_and_counted_and_go_no_further(node: BadNode) -> None:
     """A route answers 500 with the plugin's name, whatever its handler raises; blocks go on."""
     node.add(
-        "async def answer(request):\n    raise {'a': SystemExit, 'b': KeyboardInterrupt, 'c': OSError}[request.path[-1]]\n"
+        "KINDS = {'a': SystemExit, 'b': KeyboardInterrupt, 'c': OSError}\n"
+        "async def answer(request):\n    raise KINDS[request.path[-1]]\n"
         "@hookimpl\ndef register_routes(context):\n"
         "    return [Route('GET', f'/bad/{name}', answer, 'bad') for name in 'abc']\n"
         + HOOKS.format("raise SystemExit('no')")
@@ -352,7 +381,7 @@ def test_hooks_that_raise_are_named_and_counted_and_go_no_further(node: BadNode)
     assert "api.bad failed in on_block_finalized: " in node.text()
     assert "SystemExit: no (bad.py:" in node.notes()
     for name, cause in (("noroute", "TypeError: int is no Route"), ("nohook", "KeyboardInterrupt")):
-        assert f"api.{name}.routes: api.{name} failed in register_routes: {cause}" in node.notes()
+        assert f"api.{name}.routes: PLUGIN_BROKEN: api.{name} failed in register_routes: {cause}" in node.notes()
         assert node.metric(f'hook_failures_total{{plugin="api.{name}"}}') == 1
     assert node.running()["plugins"]["api.http"]["state"] == "running"
     assert node.stop() == 0
@@ -363,7 +392,7 @@ def test_a_quarantined_plugin_is_called_no_more(node: BadNode) -> None:
     node.add(
         "async def answer(request):\n    return json_response({})\n"
         "@hookimpl\ndef register_routes(context):\n    return [Route('GET', '/bad', answer, 'bad')]\n"
-        + HOOKS.format("time.sleep(0.8)")
+        + HOOKS.format("time.sleep(1.6)")
     )
     node.start()
     assert node.get("/bad")[0] == 200
@@ -385,8 +414,7 @@ def test_a_plugin_that_never_gives_the_loop_back_is_named_from_outside(node: Bad
     assert row["summary"].startswith("nothing else runs while it is in run (")
     assert "bad.py:" in row["summary"]
     if work.startswith("time"):  # the watchdog's thread can speak while it lasts
-        node.until(lambda: "has been blocked for" in node.text(), "log")
-        assert "by api.bad in run (" in node.text()
+        node.until(lambda: "by api.bad in run (" in node.text(), "log")
     assert node.process is not None
     node.process.kill()
     node.process.wait()
@@ -405,8 +433,12 @@ def test_an_import_that_never_ends_is_named(node: BadNode) -> None:
 
 
 SINGLE = {
-    "dies": (body("task_status.started()\nawait trio.sleep(1)\nraise OSError('gone')", STORAGE), "OSError: gone (bad.py:"),
-    "raises SystemExit": (body("task_status.started()\nawait trio.sleep(1)\nsys.exit(0)", STORAGE), "SystemExit: 0 (bad.py:"),
+    "dies": (
+        body("task_status.started()\nawait trio.sleep(1)\nraise OSError('gone')", STORAGE), "OSError: gone (bad.py:",
+    ),
+    "raises SystemExit": (
+        body("task_status.started()\nawait trio.sleep(1)\nsys.exit(0)", STORAGE), "SystemExit: 0 (bad.py:",
+    ),
     "raises KeyboardInterrupt in a nursery": (
         body(
             "async def child():\n    raise KeyboardInterrupt\ntask_status.started()\nawait trio.sleep(1)\n"
@@ -415,7 +447,7 @@ SINGLE = {
         "KeyboardInterrupt: (bad.py:",
     ),
     "blocks the loop": (
-        body("task_status.started()\nwhile True:\n    await trio.sleep(0.1)\n    time.sleep(0.8)", STORAGE),
+        body("task_status.started()\nwhile True:\n    await trio.sleep(0.1)\n    time.sleep(1.6)", STORAGE),
         "by storage.bad in run (",
     ),
     "starts threads that raise": (
@@ -494,7 +526,7 @@ def test_a_thread_that_never_ends_cannot_keep_the_process(node: BadNode) -> None
 def test_safe_mode_starts_in_spite_of_every_broken_plugin(node: BadNode) -> None:
     """Selected, configured, importable or not: only built-ins are loaded, and the others are shown as left out."""
     names = []
-    for number, case in enumerate(SPARED.values()):
+    for number, case in enumerate({**SPARED, **BROKEN}.values()):
         names.append(f"bad{number}")
         node.add(case.source, name=names[-1])
     (node.plugins / "broken.py").write_text("no manifest, and (no Python")
@@ -510,5 +542,4 @@ def test_safe_mode_starts_in_spite_of_every_broken_plugin(node: BadNode) -> None
         "running"
     }
     assert node.get("/v1/head")[0] == 200
-    assert os.path.basename(str(node.log)) == "node.log"
     assert node.stop() == 0

@@ -106,6 +106,8 @@ class ScriptedNode:
         self.checks = [{"name": "keyed", "verdict": "pass", "reason": "KEYED_RIGHT", "numbers": {"probes": 1}}]
         self.bend: Callable[[dict[str, Any]], dict[str, Any]] = lambda value: value
         self.signed = True
+        self.sent: list[tuple[str, bytes]] = [("", b"")]
+        """(method and path, body) of each request."""
         self._commits: set[bytes] = set()
 
     def advance(self, seconds: float) -> None:
@@ -139,6 +141,15 @@ class ScriptedNode:
         return self._reply({"status": "pending"})
 
     def post(self, path: str, value: dict[str, str]) -> Reply:
+        self.sent.append((f"POST {path}", json.dumps(value, separators=(",", ":")).encode()))
+        try:
+            return self._answer(path, value)
+        except MetanodeError as error:
+            if error.code in ("UNREACHABLE", "TIMEOUT", "BAD_REPLY"):  # what the client itself finds
+                raise
+            return self._reply(error.reply(), error.status)
+
+    def _answer(self, path: str, value: dict[str, str]) -> Reply:
         if path == "/v1/attest/challenge":
             self._refuse("challenge")
             return self._reply(self.bend(self._challenge(bytes.fromhex(value["machine_key"]))))
@@ -151,11 +162,14 @@ class ScriptedNode:
         if self.failures and self.failures[0][0] in what:
             raise self.failures.pop(0)[1]
 
-    def _reply(self, value: dict[str, Any]) -> Reply:
+    def _reply(self, value: dict[str, Any], status: int = 200) -> Reply:
         body = json.dumps(value).encode()
-        signature = self.key.sign(reply_digest(self.genesis.hash, body))
-        headers = {"metanode-node": self.key.public_key.hex(), "metanode-signature": signature.hex()}
-        return Reply(200, headers if self.signed else {}, body)
+        signature = self.key.sign(reply_digest(self.genesis.hash, *self.sent[-1], body))
+        headers = {"content-type": "application/json"}
+        if self.signed:
+            headers |= {"metanode-node": self.key.public_key.hex(), "metanode-signature": signature.hex()}
+        target, request = self.sent[-1]
+        return Reply(status, headers, body, target, request)
 
     def _challenge(self, machine_key: bytes) -> dict[str, Any]:
         header_hash, time_ms = self.blocks[-1]

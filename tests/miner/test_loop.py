@@ -288,6 +288,26 @@ def test_a_stranger_that_answers_in_the_nodes_place_costs_no_attestation(bench: 
     assert len(list(store.queued())) == 1
 
 
+def test_a_refusal_that_nobody_signed_costs_no_attestation(bench: Any) -> None:
+    """Whoever stands between may say no; what waits is kept and delivered when the node itself answers."""
+    miner, store, status = registered(bench)
+    next_interval(bench)
+    bench.node.fail("envelope", "CHALLENGE_LATE")
+    answer = bench.node._reply
+
+    def unsigned(value: dict[str, Any], status: int = 200) -> Any:
+        reply = answer(value, status)
+        return replace(reply, headers={}) if status >= 400 else reply
+
+    bench.node._reply = unsigned
+    miner.round()
+    assert bench.events()[-1] == "queued"
+    assert status.refused == 0
+    miner.round()
+    assert list(store.queued()) == []
+    assert status.attested == 2
+
+
 def test_a_stop_is_noticed_between_two_deliveries(bench: Any) -> None:
     """With 64 attestations waiting and a slow node, SIGTERM must not take minutes."""
     miner, store, _ = registered(bench)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from metanode.core.light.http_client import Reply
 from metanode.core.model.errors import ERROR_CODES, MetanodeError
+from metanode.core.model.hashing import H
 from metanode.miner.node import PASSING, Node, fetch_genesis
 
 MACHINE_KEY = b"\x05" * 32
@@ -47,13 +49,69 @@ def test_a_reply_signed_for_another_chain_is_refused(node: Any, genesis: Any) ->
 def test_a_refusal_keeps_the_nodes_code_and_words(node: Any, genesis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The owner reads what the node said."""
     body = b'{"ok":false,"code":"SPONSOR_CAP","message":"sponsor mn1x registered 100","expected":"the next epoch"}'
-    monkeypatch.setattr(node, "post", lambda path, value: Reply(429, {}, body))
+    monkeypatch.setattr(node, "post", lambda path, value: Reply(429, {}, body))  # passing: it need not be signed
     error = refused(lambda: Node(node, genesis, None).submit("commit", b"\0" * 32))
     assert (error.code, error.message, error.expected) == (
         "SPONSOR_CAP",
         "sponsor mn1x registered 100",
         "the next epoch",
     )
+
+
+def test_a_refusal_that_the_node_signed_is_its_word(node: Any, genesis: Any) -> None:
+    """With the node's own code, message and expectation."""
+    node.fail("envelope", "CHALLENGE_LATE")
+    error = refused(lambda: Node(node, genesis, node.key.public_key).submit("envelope", b"x"))
+    assert (error.code, error.message) == ("CHALLENGE_LATE", "scripted CHALLENGE_LATE")
+
+
+def test_a_refusal_that_the_node_did_not_sign_is_no_refusal(node: Any, genesis: Any) -> None:
+    """A stranger in between could else make a miner throw away what it measured: it passes for an absent node."""
+    known = node.key.public_key
+    node.signed = False
+    node.fail("envelope", "CHALLENGE_LATE")
+    error = refused(lambda: Node(node, genesis, known).submit("envelope", b"x"))
+    assert error.code in PASSING
+    assert "CHALLENGE_LATE" in error.message
+    node.signed, node.key = True, type(node)(genesis, seed=8).key
+    node.fail("envelope", "CHALLENGE_LATE")
+    assert refused(lambda: Node(node, genesis, known).submit("envelope", b"x")).code in PASSING
+
+
+@pytest.mark.parametrize("code", ["TIMEOUT", "REQUEST_TIMEOUT", "TOO_MANY_CONNECTIONS", "NOT_READY"])
+def test_what_a_node_cannot_sign_passes(node: Any, genesis: Any, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """A node that has no time, or read no whole request, says so unsigned."""
+    body = json.dumps(MetanodeError(code, "later").reply()).encode()
+    answer = Reply(ERROR_CODES[code].status, {"content-type": "application/json"}, body)
+    monkeypatch.setattr(node, "post", lambda path, value: answer)
+    assert refused(lambda: Node(node, genesis, node.key.public_key).submit("commit", b"x")).code == code
+
+
+def test_no_two_requests_for_a_challenge_are_alike(node: Any, genesis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the answer to an old one, however well signed, answers no later one."""
+    asked = Node(node, genesis, None)
+    asked.challenge(MACHINE_KEY)
+    asked.challenge(MACHINE_KEY)
+    (_, first), (_, second) = node.sent[-2:]
+    assert len(json.loads(first)["nonce"]) == 32
+    assert first != second
+    old = node._reply({})
+    node.sent.append(("POST /v1/attest/challenge", b"{}"))
+    monkeypatch.setattr(node, "post", lambda path, value: replace(old, request=json.dumps(value).encode()))
+    assert refused(lambda: asked.challenge(MACHINE_KEY)).code == "BAD_REPLY"
+
+
+def test_an_answer_for_another_attestation_is_refused(node: Any, genesis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says of weight and interval would be told of the wrong one, and the right one forgotten."""
+    answer = {
+        "status": "pending", "id": H("tx", b"x").hex(), "counted": True, "interval": 1, "epoch": 1, "weight": 1,
+        "class": "retro", "checks": [],
+    }  # fmt: skip
+    monkeypatch.setattr(node, "post", lambda path, value: node._reply(answer))
+    assert Node(node, genesis, None).submit("envelope", b"x") == answer
+    error = refused(lambda: Node(node, genesis, None).submit("envelope", b"y"))
+    assert error.code == "BAD_REPLY"
+    assert "another attestation" in error.message
 
 
 @pytest.mark.parametrize("key", ["challenge", "header_hash", "height", "time_ms", "registered"])

@@ -43,6 +43,11 @@ class Head(NamedTuple):
     """The client asks to leave HTTP; nothing after this request is read as HTTP."""
     expects_continue: bool
 
+    @property
+    def body_announced(self) -> int:
+        """The Content-Length; 0 without one."""
+        return int(self.headers.get("content-length", "0"))
+
 
 class Incoming(NamedTuple):
     """A request, complete."""
@@ -76,6 +81,10 @@ class RequestParser(Protocol):
     @property
     def body_received(self) -> int:
         """Body bytes of the unfinished request so far."""
+
+    @property
+    def body_announced(self) -> int:
+        """Body bytes that the head of the unfinished request announces; 0 before it, and for chunks."""
 
     @property
     def tail(self) -> bytes:

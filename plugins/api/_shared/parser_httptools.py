@@ -45,6 +45,11 @@ class HttptoolsParser:
         """Body bytes of the unfinished request so far."""
         return len(self._body)
 
+    @property
+    def body_announced(self) -> int:
+        """Body bytes that the head of the unfinished request announces; 0 before it, and for chunks."""
+        return self._head.body_announced if self._head is not None and self.in_request else 0
+
     def feed(self, data: bytes) -> list[ParserEvent]:
         """Take bytes; return what they complete."""
         if self._finished:

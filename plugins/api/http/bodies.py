@@ -32,17 +32,14 @@ class BodyClaim:
         self._held = 0
 
     def hold(self, size: int) -> bool:
-        """Tell how many body bytes the connection holds now; False when that is too much for all together.
-
-        What has come is counted even then: it is there until the connection ends.
-        """
+        """Hold this many body bytes from now on; False, and as many as before, when all together would be too many."""
         counted = size - BODY_FREE_BYTES if size > BODY_FREE_BYTES else 0
-        if counted == self._held:
-            return True
-        grown = counted > self._held
-        self._budget.held += counted - self._held
+        more = counted - self._held
+        if more > 0 and self._budget.held + more > self._budget.bytes_max:
+            return False
+        self._budget.held += more
         self._held = counted
-        return not grown or self._budget.held <= self._budget.bytes_max
+        return True
 
     def refusal(self) -> MetanodeError:
         """The answer to a body that finds no room."""

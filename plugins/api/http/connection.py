@@ -159,9 +159,11 @@ class Connection:
                 elif isinstance(event, Refused):
                     await self._refuse(event.error)
                     return True
-                else:
+                elif self._has_room():
                     await self._send(CONTINUE)
-            if not self._claim.hold(self._parser.body_received):
+            if not self._has_room():
+                self._parser = self._shared.new_parser()  # and with the old one go the bytes it held
+                self._claim.hold(0)
                 await self._refuse(self._claim.refusal())
                 return True
             if not self._parser.in_request:
@@ -169,6 +171,10 @@ class Connection:
             elif completed or self._started is None:
                 self._started = trio.current_time()
         return True
+
+    def _has_room(self) -> bool:
+        """Claim what the unfinished request will hold: all of it at its head, or what has come of its chunks."""
+        return self._claim.hold(max(self._parser.body_announced, self._parser.body_received))
 
     def _await_bytes(self, rest_s: float) -> None:
         """Set the deadline of the next read: for a request's arrival, or for the rest between requests."""

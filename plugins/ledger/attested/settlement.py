@@ -3,7 +3,8 @@
 The pot is minted whole at that block.  Weights come from state alone: the record's
 multiplier, decayed to the epoch's start, times the intervals that counted.  A machine
 displaced while credits are being paged out gets nothing and its share joins the next pot, so
-payments never exceed the pot.  Source: protocol.md section 5.
+payments never exceed the pot.  Source: protocol.md section 5; what is still owed when the
+next settlement begins is paid then, see docs/decisions/0008-settlement-overlap.md.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+from ipaddress import IPv6Network
 
 from metanode.core.model.errors import Rejection
 
@@ -39,6 +40,8 @@ class SourceLimiter:
 
     def _ask(self, source: str, now_s: float, requests: int) -> float:
         """Count requests and return 0, or return how many seconds to wait."""
+        if ":" in source:
+            source = _network(source)
         times = self._times.setdefault(source, deque())
         self._times.move_to_end(source)
         if len(self._times) > SOURCES_MAX:
@@ -50,3 +53,11 @@ class SourceLimiter:
             times.extend([now_s] * requests)
             return 0.0
         return times[excess - 1] + WINDOW_S - now_s if excess <= len(times) else WINDOW_S
+
+
+def _network(source: str) -> str:
+    """Return the /64 of an IPv6 address: whoever has one address of it has all of them (RFC 6177)."""
+    try:
+        return str(IPv6Network((source.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return source  # a plugin's name

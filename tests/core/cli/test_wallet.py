@@ -84,6 +84,15 @@ def test_a_wallet_is_never_overwritten(home: Path, capsys: Any) -> None:
     assert answer(capsys, "show", "savings")[1] == made
 
 
+def test_the_longest_name_that_help_promises_makes_a_wallet(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And it opens again."""
+    for length in (57, 58, 64):
+        name = "a" * length
+        code, made = answer(capsys, "new", name)
+        assert (code, made["name"]) == (0, name)
+        assert answer(capsys, "show", name)[1]["account"] == made["account"]
+
+
 @pytest.mark.parametrize("name", ["", "A", "a b", "../a", "a/b", ".a", "-a", "a.key", "ä", "a" * 65])
 def test_a_name_is_a_plain_word(home: Path, name: str) -> None:
     """It becomes a file name, on any file system."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from metanode.core.crypto.keys import KeyPair
@@ -12,17 +14,19 @@ from metanode.core.model.hashing import H
 
 GENESIS = b"\x11" * 32
 BODY = b'{"ok":true}'
+TARGET, REQUEST = "POST /v1/attest/submit", b'{"commit":"00"}'
 KEY, OTHER = KeyPair.from_seed(b"\x01" * 32), KeyPair.from_seed(b"\x02" * 32)
 
 
 def reply(key: KeyPair = KEY, body: bytes = BODY, *, node: str | None = None, signature: str | None = None) -> Reply:
     """A signed reply; `node` and `signature` replace its headers, "-" leaves one out."""
-    signed = key.sign(reply_digest(GENESIS, BODY)).hex()
+    signed = key.sign(reply_digest(GENESIS, TARGET, REQUEST, BODY)).hex()
     table = {
         NODE_HEADER: key.public_key.hex() if node is None else node,
         SIGNATURE_HEADER: signed if signature is None else signature,
     }
-    return Reply(200, {name: value for name, value in table.items() if value != "-"}, body)
+    headers = {name: value for name, value in table.items() if value != "-"}
+    return Reply(200, headers, body, target=TARGET, request=REQUEST)
 
 
 def refusal(given: Reply, genesis: bytes = GENESIS, node_key: bytes | None = None) -> str:
@@ -34,8 +38,9 @@ def refusal(given: Reply, genesis: bytes = GENESIS, node_key: bytes | None = Non
 
 
 def test_the_signed_digest_is_as_published() -> None:
-    """docs/wire_format.md: purpose attest over genesis hash and body, so that other clients can check it too."""
-    assert reply_digest(GENESIS, BODY) == H("attest", GENESIS + BODY)
+    """docs/wire_format.md: genesis hash, request with its lengths, body, so that other clients can check it too."""
+    asked = b"\0\0\0\x16" + TARGET.encode() + b"\0\0\0\x0f" + REQUEST
+    assert reply_digest(GENESIS, TARGET, REQUEST, BODY) == H("attest", GENESIS + asked + BODY)
 
 
 def test_a_signed_reply_names_its_node() -> None:
@@ -63,6 +68,21 @@ def test_every_byte_of_the_body_counts(at: int) -> None:
     changed[at] ^= 1
     assert "does not verify" in refusal(reply(body=bytes(changed)))
     assert "does not verify" in refusal(reply(body=BODY + b" "))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"request": b'{"commit":"01"}'},
+        {"target": "POST /v1/attest/challenge"},
+        {"target": TARGET[:-1], "request": b"t" + REQUEST},
+        {"request": REQUEST + BODY[:1], "body": BODY[1:]},
+        {"target": "", "request": b""},
+    ],
+)
+def test_an_answer_kept_from_another_request_is_refused(other: dict[str, str | bytes]) -> None:
+    """Whoever stands between cannot give yesterday's answer to today's question, nor move the seams."""
+    assert "does not verify" in refusal(replace(reply(), **other))  # type: ignore[arg-type]
 
 
 def test_a_reply_of_another_chain_is_refused() -> None:

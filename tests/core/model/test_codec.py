@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from metanode.core.model import codec
 from metanode.core.model.errors import CodecError, Rejection
-from metanode.core.model.limits import CBOR_DEPTH_MAX, ENVELOPE_BYTES_MAX
+from metanode.core.model.limits import CBOR_DEPTH_MAX, ENVELOPE_BYTES_MAX, SMALL_ITEMS_MAX
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "cbor.json").read_text())
 
@@ -201,3 +201,25 @@ def test_a_value_of_another_shape_is_a_rejection_and_never_a_crash(check: Any) -
     """Every field of every object is read through these helpers."""
     with pytest.raises(Rejection, match="^BAD_SHAPE: x "):
         check()
+
+
+@pytest.mark.parametrize("depth_max", [1, 2, 3])
+def test_a_small_shape_takes_what_fits_and_nothing_beside(depth_max: int) -> None:
+    """At the bounds a value is read as `decode` reads it; one entry or one level more is BAD_SHAPE, at its head."""
+    value: codec.Value = [7] * SMALL_ITEMS_MAX
+    for _ in range(depth_max - 1):
+        value = {0: value}
+    assert codec.decode_small(codec.encode(value), "it", depth_max=depth_max) == value
+    for beyond in ([value], {0: value}, [7] * (SMALL_ITEMS_MAX + 1), dict.fromkeys(range(SMALL_ITEMS_MAX + 1), 0)):
+        with pytest.raises(Rejection, match=r"BAD_SHAPE: it has an array or map .* at byte \d") as caught:
+            codec.decode_small(codec.encode(beyond), "it", depth_max=depth_max)
+        assert caught.value.code == "BAD_SHAPE"
+
+
+@pytest.mark.parametrize("data", [b"", b"\x18\x01", b"\x82\x00", b"\x00\x00", b"\x9b" + b"\xff" * 8, b"\x61\xff"])
+def test_what_is_not_canonical_is_so_in_a_small_shape_too(data: bytes) -> None:
+    """The bounds come on top of the encoding's rules."""
+    with pytest.raises(CodecError):
+        codec.decode_small(data, "it")
+    with pytest.raises(Rejection, match="TOO_LARGE"):
+        codec.decode_small(bytes(ENVELOPE_BYTES_MAX + 1), "it")

@@ -82,7 +82,9 @@ def test_no_chain_gives_state_away_for_nothing() -> None:
         replace(DEVNET.params, min_fee=0)
 
 
-@pytest.mark.parametrize("scoring", ["", "1", "1-", "0-" + "0" * 64, "01-" + "0" * 64, "1-" + "A" * 64, "1-" + "0" * 63])
+@pytest.mark.parametrize(
+    "scoring", ["", "1", "1-", "0-" + "0" * 64, "01-" + "0" * 64, "1-" + "A" * 64, "1-" + "0" * 63]
+)
 def test_scoring_is_a_version_and_a_hash(scoring: str) -> None:
     """One spelling, so that two nodes compare the same text."""
     with pytest.raises(SettingsError, match="params.scoring is"):

@@ -107,3 +107,14 @@ def test_proving_an_absent_item_is_a_mistake_of_the_caller(index: int) -> None:
     """Negative indexes do not wrap around."""
     with pytest.raises(IndexError):
         prove(_items(3), index)
+
+
+def test_the_last_item_is_not_also_number_minus_one() -> None:
+    """Below zero every bit is set, so the path of the last item would fit."""
+    items = [b"a", b"b", b"c", b"d"]
+    path = prove(items, 3)
+    assert verify_path(list_root(items), b"d", 3, 4, path) is True
+    assert verify_path(list_root(items), b"d", -1, 4, path) is False
+    assert verify_path(list_root(items), b"d", 3, 4, path[:1]) is False
+    with pytest.raises(IndexError):
+        prove(items, -1)

@@ -65,7 +65,7 @@ class Named(NamedTuple):
 class Torn(NamedTuple):
     """How much of one write got to the disk: bytes [start, end) of it, zeros instead when `zero`."""
 
-    index: int
+    which: int
     start: int
     end: int
     zero: bool
@@ -268,7 +268,7 @@ class Disk:
             for change in self.names[:count]:
                 _rename_entry(change, overlay)
             reachable: dict[str, Inode] = {}
-            _reach(self.top, "", lambda inode, seen=overlay: seen.get(inode, inode.durable_entries), reachable)
+            _reach(self.top, "", _over(overlay), reachable)
             inodes = set(reachable.values())
             writes = [write for write in self.writes if write.inode in inodes]
             how = f"names {count}/{len(self.names)}"
@@ -280,7 +280,7 @@ class Disk:
     ) -> State:
         by_inode: dict[Inode, list[int]] = {}
         for index, write in enumerate(writes):
-            if index in chosen or (cut is not None and index == cut.index):
+            if index in chosen or (cut is not None and index == cut.which):
                 by_inode.setdefault(write.inode, []).append(index)
         files: dict[str, bytes | None] = {}
         total = hashlib.blake2b(digest_size=16)
@@ -290,13 +290,14 @@ class Disk:
                 files[path] = None
                 continue
             mine = by_inode.get(inode, [])
-            torn = cut if cut is not None and cut.index in mine else None
-            key = (inode.number, inode.version, tuple(writes[index].serial for index in mine), torn and (torn[1:], writes[torn.index].serial))
+            torn = cut if cut is not None and cut.which in mine else None
+            serials = tuple(writes[index].serial for index in mine)
+            key = (inode.number, inode.version, serials, torn and (torn[1:], writes[torn.which].serial))
             found = self._contents.get(key)
             if found is None:
                 data = bytearray(inode.durable)
                 for index in mine:
-                    _write_into(data, writes[index], torn if torn is not None and torn.index == index else None)
+                    _write_into(data, writes[index], torn if torn is not None and torn.which == index else None)
                 found = bytes(data), hashlib.blake2b(data, digest_size=16).digest()
                 if len(self._contents) > 2000:
                     self._contents.clear()
@@ -394,6 +395,10 @@ def _rename_entry(change: Named, overlay: dict[Inode, dict[str, Inode]], *, dura
         entries(change.directory).pop(change.name, None)
     else:
         entries(change.directory)[change.name] = change.inode
+
+
+def _over(overlay: dict[Inode, dict[str, Inode]]) -> Callable[[Inode], dict[str, Inode]]:
+    return lambda inode: overlay.get(inode, inode.durable_entries)
 
 
 def _reach(

@@ -9,11 +9,14 @@ import shutil
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import trio
 import trio.testing
+from powercut.disk import Disk, State, write_tree
+from powercut.recording import Op, Record
 
-from metanode.core import crypto, kernel
+from metanode.core import crypto, kernel, loading
 from metanode.core.home import Home
 from metanode.core.kernel import Node
 from metanode.core.model.block import Block
@@ -26,8 +29,6 @@ from metanode.core.testing.workers import InlineWorkers
 from metanode.plugins.consensus._shared import wal
 from metanode.plugins.consensus.solo import plugin as solo
 from metanode.plugins.storage.sqlite.store import SqliteStorage
-from powercut.disk import Disk, State, write_tree
-from powercut.recording import Op, Record
 
 LOG = "data/consensus.solo/wal/wal.log"
 ROLES = {"storage": "sqlite", "ledger": "attested", "mempool": "fifo", "consensus": "solo"}
@@ -183,7 +184,7 @@ def _ids(block: Block) -> tuple[bytes, ...]:
 
 def read_log(data: bytes) -> list[bytes]:
     """Return the whole records of a consensus log."""
-    records = []
+    records: list[bytes] = []
     position, salt = wal.START_BYTES, data[len(wal.MAGIC) : wal.START_BYTES]
     while True:
         record, position = wal._read(data, position, salt)
@@ -194,15 +195,11 @@ def read_log(data: bytes) -> list[bytes]:
 
 def _load_once() -> None:
     """Look for plugins once, not at each of ten thousand starts; what a start does with the disk stays as it is."""
-    load = kernel.load
-    if getattr(load, "once", False):
-        return
-    loaded: dict[str, object] = {}
+    loaded: list[loading.Loaded] = []
 
-    def cached(settings: Settings, **given: object) -> object:
-        if "it" not in loaded:
-            loaded["it"] = load(settings, **given)  # type: ignore[arg-type]
-        return loaded["it"]
+    def cached(settings: Settings, **given: Any) -> loading.Loaded:
+        if not loaded:
+            loaded.append(loading.load(settings, **given))
+        return loaded[0]
 
-    cached.once = True  # type: ignore[attr-defined]
-    kernel.load = cached  # type: ignore[assignment]
+    setattr(kernel, "load", cached)  # noqa: B010 - a name that the kernel imported for itself

@@ -60,7 +60,8 @@ def build(directory: Path) -> Path | None:
     if compiler is None:
         return None
     library = directory / "recorder.so"
-    command = [compiler, "-O1", "-shared", "-fPIC", "-pthread", "-U_FILE_OFFSET_BITS", "-o", str(library), str(SOURCE), "-ldl"]
+    flags = ["-O1", "-shared", "-fPIC", "-pthread", "-U_FILE_OFFSET_BITS"]
+    command = [compiler, *flags, "-o", str(library), str(SOURCE), "-ldl"]
     return library if subprocess.run(command, capture_output=True, check=False).returncode == 0 else None
 
 
@@ -100,7 +101,7 @@ def split(records: Sequence[Record], directories: Sequence[str]) -> dict[str, li
     owners: dict[int, str] = {}
     for record in records:
         if record.path:
-            owner = next((name for name in directories if record.path.startswith(name + "/") or record.path == name), "")
+            owner = next((name for name in directories if f"{record.path}/".startswith(f"{name}/")), "")
         elif record.op is Op.SEND:
             owner = _told(record.data)
         else:

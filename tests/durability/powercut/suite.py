@@ -6,7 +6,6 @@ A job is `component:NAME`, or `states:I/N`, `syncs:I/N`, `restarts:I/N` of the r
 
 from __future__ import annotations
 
-import copy
 import json
 import pickle
 import random
@@ -51,17 +50,18 @@ class Level:
 
 
 LEVELS = {
-    "ci": Level((7, 6, 3), 1, 16, 40, 12, 8, False),
-    "soak": Level((30, 20, 20, 10, 20), 7, None, 400, 240, 60, True),
+    "ci": Level((7, 6, 3), 1, 14, 40, 10, 8, False),
+    "soak": Level((20, 12, 8, 6, 8), 7, 1000, 200, 240, 60, True),
 }
 
 ALLOWED = (
     # The node as a whole.
-    (r"chain\.sqlite\.new", "the database is being born: nothing is said before it has its name, half a birth is redone"),
+    (r"chain\.sqlite\.new", "the database is being born: nothing is said before it has its name; half is done anew"),
     (r"\[-chain\.sqlite-wal\]$", "removing the log of a clean stop: all it held is in the database, synced"),
-    (r"^(\.|data) \[\+|^data/consensus\.solo \[\+wal\]$", "a later sync of the start covers it, before anything is said; "
-     "component:directories kills it"),
-    (r"^data/storage\.sqlite \[\+chain\.sqlite ", "SQLite syncs the directory when it makes its log; component:database kills it"),
+    (r"^(\.|data) \[\+|^data/consensus\.solo \[\+wal\]$", "a later sync of the start covers it, before anything is "
+     "said; component:directories kills it"),
+    (r"^data/storage\.sqlite \[\+chain\.sqlite ", "SQLite syncs the directory when it makes its log; "
+     "component:database kills it"),
     # Components.
     (r"^\S+ \[(\+\S+\.(new|tmp) ?)+\]$", "names of temporaries, which mean nothing"),
     (r"^miner \[\+passphrase.*\]$", "the sync of the key's name covers it, and without the key it opens nothing"),
@@ -71,8 +71,8 @@ ALLOWED = (
 )  # fmt: skip
 """Syncs that may be missing unseen: pattern of the label, and why."""
 ALLOWED_FIRST = {
-    "data/consensus.solo/wal/wal.log [bytes]": "what a killed node wrote, made durable by the next start: a lone validator "
-    "stores the block before it says anything; component:wal kills it"
+    "data/consensus.solo/wal/wal.log [bytes]": "what a killed node wrote, made durable by the next start: a lone "
+    "validator stores the block before it says anything; component:wal kills it"
 }
 """The same for the first sync of a process on a file."""
 
@@ -119,7 +119,9 @@ def record(directory: Path, level: Level, seed: int) -> None:
     (directory / "life.new").rename(directory / "life.pickle")
 
 
-def node_trial(directory: Path, scratch: Path, level: Level) -> tuple[Trial[NodeFacts, NodeOutcome], workload.Life, int]:
+def node_trial(
+    directory: Path, scratch: Path, level: Level
+) -> tuple[Trial[NodeFacts, NodeOutcome], workload.Life, int]:
     """Return the trial of the recorded node, its record held against the files and the client's own list."""
     life, seed = pickle.loads((directory / "life.pickle").read_bytes())
     segments = [Segment(str(life.home), list(recording.read(log))) for log in life.logs]
@@ -151,12 +153,12 @@ def run_syncs(directory: Path, scratch: Path, level: Level, part: tuple[int, int
     syncs = trial.syncs()
     labels = sorted({sync.label for sync in syncs})
     mine = {label for index, label in enumerate(labels) if index % part[1] == part[0]}
-    # Our log is written at every block: its syncs are shared out one by one, the others by class.
+    # Shared out one by one where each is tried, by class where the first that is killed will do.
     for index, sync in enumerate(syncs):
-        if sync.own and "wal/wal" in sync.label:
+        if level.every_sync or (sync.own and "wal/wal" in sync.label):
             if index % part[1] == part[0]:
                 _mutate(trial, sync, level, report)
-        elif sync.label in mine and (sync.own or level.every_sync or sync.label not in report.killed):
+        elif sync.label in mine and (sync.own or sync.label not in report.killed):
             _mutate(trial, sync, level, report)
 
 
@@ -223,7 +225,8 @@ def run_component(directory: Path, scratch: Path, level: Level, name: str, repor
     def recorded(directories: list[str]) -> dict[str, list[recording.Record]]:
         log = scratch / f"{name}.log"
         log.unlink(missing_ok=True)
-        recording.run(directory / "recorder.so", log, base, [sys.executable, "-m", "powercut.components", name, *directories])
+        command = [sys.executable, "-m", "powercut.components", name, *directories]
+        recording.run(directory / "recorder.so", log, base, command)
         return recording.split(list(recording.read(log)), directories)
 
     root = str(base / "first")
@@ -246,7 +249,8 @@ def run_component(directory: Path, scratch: Path, level: Level, name: str, repor
             _mutate(trial, sync, level, report)
     seen: Counter[str] = Counter()
     for killed_root, (moment, segments) in starts.items():
-        second = Trial(subject, {}, [*segments, Segment(killed_root, again[killed_root])], seed=1, torn=min(2, level.torn))
+        both = [*segments, Segment(killed_root, again[killed_root])]
+        second = Trial(subject, {}, both, seed=1, torn=min(2, level.torn))
         second._outcomes = trial._outcomes
         broken = second.check(report.tally, since=moment, states_max=level.states_max)
         report.broken += [f"killed after {moment} records: {broken}"] if broken else []
@@ -261,9 +265,10 @@ def run_component(directory: Path, scratch: Path, level: Level, name: str, repor
                 report.mutated.recoveries += inner.mutated.recoveries
                 if inner.alive_own and not inner.killed:
                     report.alive[sync.label] = report.alive.get(sync.label, 0) + 1
-    for sync_label in [one for one in report.alive if one not in report.killed]:
-        if allowed(Sync(0, True, False, sync_label, 0)) is None and not any(sync_label in one for one in report.alive_own):
-            report.alive_own.append(f"{sync_label} in a start after a kill")
+    for unseen in [one for one in report.alive if one not in report.killed]:
+        told = any(unseen in one for one in report.alive_own)
+        if not told and allowed(Sync(0, True, False, unseen, 0)) is None:
+            report.alive_own.append(f"{unseen} in a start after a kill")
 
 
 def run(directory: Path, level: Level, job: str) -> Report:

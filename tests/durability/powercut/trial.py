@@ -151,7 +151,8 @@ class Trial(Generic[Facts, Outcome]):
                     path = "/".join(disk.relative(disk.fds[record.fd][1])) or "."
                     changes = disk.apply(record)
                     if changes:
-                        found.append(Sync(number, record.flag == 0, path not in known, label(path, changes), len(changes)))
+                        kind = label(path, changes)
+                        found.append(Sync(number, record.flag == 0, path not in known, kind, len(changes)))
                     known.add(path)
                 else:
                     disk.apply(record)

@@ -12,6 +12,9 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from powercut import recording
+from powercut.disk import read_tree
+
 from metanode.core.cli.node_api import NodeApi
 from metanode.core.crypto import install, keystore
 from metanode.core.crypto.keys import KeyPair
@@ -20,8 +23,6 @@ from metanode.core.model import kinds
 from metanode.core.model.bodies import Transfer
 from metanode.core.model.envelope import Envelope, build_envelope
 from metanode.core.model.errors import MetanodeError
-from powercut import recording
-from powercut.disk import read_tree
 
 START_S_MAX = 30.0
 FORGED = (1).to_bytes(4, "big") + zlib.crc32(b"x").to_bytes(4, "big") + b"x"
@@ -78,8 +79,9 @@ class Client:
         api.submit(envelopes)
         self.acknowledged += [envelope.id.hex() for envelope in envelopes]
 
-    def work(self, api: NodeApi, steps: int) -> None:
+    def work(self, url: str, steps: int) -> None:
         """Submit, look at the head, wait; a refusal ends it, for this client gives no cause for one."""
+        api = NodeApi(url)
         self._nonce = api.account(self._key.account)["next_nonce"]
         for step in range(steps):
             kind = self._chance.choice(("one", "one", "batch", "together", "wait"))
@@ -88,7 +90,7 @@ class Client:
                 self._submit(api, [self._transfer(self._chance.randrange(257)) for _ in range(count)])
             elif kind == "together":
                 made = [self._transfer(self._chance.randrange(64)) for _ in range(3)]
-                threads = [threading.Thread(target=self._submit, args=(NodeApi(api.url), [one])) for one in made]
+                threads = [threading.Thread(target=self._submit, args=(NodeApi(url), [one])) for one in made]
                 for thread in threads:
                     thread.start()
                 for thread in threads:
@@ -100,17 +102,15 @@ class Client:
             api.head()
 
 
-def start(command: list[str], home: Home, environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], NodeApi]:
-    """Start a node and return it once it serves."""
+def start(command: list[str], home: Home, environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a node and return it with its address once it serves."""
     with (home.path / "node.log").open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=log)
     deadline = time.monotonic() + START_S_MAX
     while time.monotonic() < deadline:
         state = home.read_running()
         if state is not None and state["pid"] == process.pid and state["addresses"]:
-            api = NodeApi(state["addresses"][0])
-            api.url = state["addresses"][0]  # type: ignore[attr-defined]
-            return process, api
+            return process, state["addresses"][0]
         assert process.poll() is None, (home.path / "node.log").read_text()[-2000:]
         time.sleep(0.01)
     process.kill()
@@ -135,7 +135,9 @@ def live(directory: Path, library: Path, *, steps: tuple[int, ...], seed: int) -
     chance = random.Random(seed)
     home = init(directory)
     text = home.genesis_file.read_text()
-    home.genesis_file.write_text(text.replace('"block_ms": 1000', '"block_ms": 100').replace('"slot_ms": 2000', '"slot_ms": 400'))
+    for slow, fast in (('"block_ms": 1000', '"block_ms": 100'), ('"slot_ms": 2000', '"slot_ms": 400')):
+        text = text.replace(slow, fast)
+    home.genesis_file.write_text(text)
     with home.settings_file.open("a") as settings:
         settings.write("\n[plugins.storage.sqlite]\nwal_autocheckpoint_pages = 20\n")
         settings.write("\n[plugins.mempool.fifo]\nrequests_per_minute = 1000000\n")
@@ -145,9 +147,9 @@ def live(directory: Path, library: Path, *, steps: tuple[int, ...], seed: int) -
     for number, count in enumerate(steps):
         logs.append(directory / f"run{number}.log")
         command = [sys.executable, "-c", LAUNCH, "run", "--home", str(home.path)]
-        process, api = start(command, home, recording.environment(library, logs[-1], home.path))
+        process, url = start(command, home, recording.environment(library, logs[-1], home.path))
         try:
-            client.work(api, count)
+            client.work(url, count)
         except MetanodeError as error:
             raise AssertionError(f"{error.line()}\n{(home.path / 'node.log').read_text()[-2000:]}") from error
         finally:

@@ -83,6 +83,8 @@ class Client:
     async def request(self, method: str, target: str, body: bytes = b"", **headers: str) -> Reply:
         lines = [f"{method} {target} HTTP/1.1", "Host: node"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        if method == "POST" and "Content_Type" not in headers:
+            lines.append("Content-Type: application/json")
         if body:
             lines.append(f"Content-Length: {len(body)}")
         await self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + body)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,9 +119,41 @@ async def test_a_signed_route_signs_answers_and_refusals(serve: Any, doubles: An
     async with serve(get("/signed", answer, signed=True)) as server, server.connect() as client:
         for target in ("/signed", "/signed?refuse"):
             reply = await client.get(target)
-            seen = Reply(reply.status, reply.headers, reply.body)
+            seen = Reply(reply.status, reply.headers, reply.body, target=f"GET {target}")
             assert check_signed(seen, doubles.genesis.hash, None) == doubles.identity.node.public_key
+            with pytest.raises(MetanodeError, match="does not verify"):
+                check_signed(replace(seen, target="GET /other"), doubles.genesis.hash, None)
         assert "metanode-signature" not in (await client.get("/v1/head")).headers
+
+
+async def test_a_signed_reply_covers_the_request_it_answers(serve: Any, doubles: Any) -> None:
+    """To the byte, also when the body is refused before anyone reads it."""
+
+    async def answer(request: Request) -> Response:
+        return json_response({"ok": True})
+
+    sent = b'{"machine_key": "00"}'
+    async with serve(Route("POST", "/signed", answer, "test", signed=True)) as server, server.connect() as client:
+        for kind in ("application/json", "text/plain"):
+            reply = await client.request("POST", "/signed", sent, Content_Type=kind)
+            seen = Reply(reply.status, reply.headers, reply.body, target="POST /signed", request=sent)
+            assert check_signed(seen, doubles.genesis.hash, None) == doubles.identity.node.public_key
+            with pytest.raises(MetanodeError, match="does not verify"):
+                check_signed(replace(seen, request=sent + b" "), doubles.genesis.hash, None)
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+                                  "text/plain; application/json", "application/jsonx"])  # fmt: skip
+async def test_a_post_that_any_web_page_could_send_is_refused(serve: Any, doubles: Any, kind: str) -> None:
+    """A page of any site can make a browser send forms and plain text to 127.0.0.1, but not JSON without asking."""
+    body = json.dumps({"envelope": doubles.transfer(0).hex()}).encode()
+    async with serve() as server, server.connect() as client:
+        reply = await client.request("POST", "/v1/tx", body, Content_Type=kind)
+        assert (reply.status, reply.json["code"]) == (400, "BAD_REQUEST")
+        assert "application/json" in reply.json["expected"]
+        assert doubles.waiting == {}
+        reply = await client.request("POST", "/v1/tx", body, Content_Type="Application/JSON ; charset=utf-8")
+        assert reply.json["ok"] is True
 
 
 async def test_every_reply_has_a_request_id_of_its_own_or_the_clients(serve: Any) -> None:

@@ -20,6 +20,7 @@ from metanode.core.testing.contracts.storage import sample_commit
 from metanode.core.testing.workers import InlineWorkers
 from metanode.plugins.ledger.attested import plugin
 from metanode.plugins.ledger.attested.replies import multiplier_text
+from metanode.plugins.ledger.attested.sponsor import SOURCES_MAX, Shares
 from metanode.plugins.storage.memory.store import MemoryStorage
 
 
@@ -31,6 +32,7 @@ class NodeDouble:
         self.storage = MemoryStorage()
         self.waiting: dict[bytes, Envelope] = {}
         self.sources: list[str] = []
+        self.asker = "192.0.2.1"
         roles = Roles()
         roles.fill("storage", "memory", self.storage)
         roles.fill("ledger", "attested", chain.ledger)
@@ -85,7 +87,7 @@ class NodeDouble:
             (pattern,) = (p for m, p in self.routes if m == method and p.startswith(start + "/{"))
             params = {pattern.rpartition("{")[2][:-1]: last}
         raw = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
-        request = Request(method, path, query, {}, raw, "192.0.2.1", "id", params)
+        request = Request(method, path, query, {}, raw, self.asker, "id", params)
         response = await self.routes[method, pattern].handler(request)
         assert isinstance(response, Response)
         return response.status, json.loads(response.body)
@@ -268,10 +270,133 @@ async def test_a_poor_sponsor_says_so(chain: Any) -> None:
     assert await node.refusal("POST", "/v1/attest/submit", {"commit": "00" * 32}) == "INSUFFICIENT_FUNDS"
 
 
+async def test_one_source_gets_a_quarter_of_the_machines_of_an_epoch(new_chain: Any, kit: Any) -> None:
+    """Asking is free: without a share, a stranger with a hundred requests would close registration for everybody."""
+    node = await opened(new_chain(machines_per_sponsor_epoch=9), kit)
+    path = "/v1/attest/submit"
+    commits = [{"commit": f"{number:064x}"} for number in range(5)]
+    for commit in (commits[0], commits[0], commits[1]):  # the same one again is no second machine
+        assert (await node.post(path, commit))[0] == 202
+    with pytest.raises(Rejection, match="this source's share") as caught:
+        await node.post(path, commits[2])
+    assert caught.value.code == "SPONSOR_CAP"
+    assert node.asker in caught.value.message
+    assert (await node.post(path, commits[1]))[0] == 202
+    node.asker = "192.0.2.2"
+    assert (await node.post(path, commits[2]))[0] == 202
+    await node.block(1)
+    node.asker = "192.0.2.1"
+    assert await node.refusal("POST", path, commits[3]) == "SPONSOR_CAP"
+    await node.block(new_epoch_ms(node))
+    assert (await node.post(path, commits[3]))[0] == 202
+
+
+async def test_a_refused_commit_uses_up_no_share(new_chain: Any, kit: Any) -> None:
+    """And a share is at least one machine, however small the cap."""
+    node = await opened(new_chain(machines_per_sponsor_epoch=1), kit)
+    path, commit = "/v1/attest/submit", {"commit": "01" * 32}
+    submit = node.submit
+
+    async def full(raw: list[bytes], *, source: str) -> list[Admission]:
+        return [Admission(decode_envelope(raw[0]).id, Rejection("POOL_FULL", "full"))]
+
+    node.submit = full  # type: ignore[method-assign]
+    assert await node.refusal("POST", path, commit) == "POOL_FULL"
+    node.submit = submit  # type: ignore[method-assign]
+    assert (await node.post(path, commit))[0] == 202
+
+
+def test_the_table_of_shares_is_bounded() -> None:
+    """Whoever has many addresses cannot fill the node's memory."""
+    shares = Shares(100)
+    for number in range(SOURCES_MAX + 10):
+        shares.check(f"source {number}", 0)
+        shares.count(f"source {number}")
+    assert len(shares._counts) == SOURCES_MAX
+
+
+def new_epoch_ms(node: NodeDouble) -> int:
+    """An epoch's length."""
+    params = node.chain.genesis.params
+    length: int = params.slot_ms * params.slots_per_epoch
+    return length
+
+
+@pytest.mark.parametrize(
+    ("nonce", "code"),
+    [
+        ("00" * 16, ""),
+        ("AB" * 16, ""),
+        ("00" * 15, "BAD_HEX"),
+        ("00" * 17, "BAD_HEX"),
+        ("z" * 32, "BAD_HEX"),
+        ("", "BAD_HEX"),
+    ],
+)
+async def test_a_challenge_may_carry_a_nonce(node: NodeDouble, kit: Any, nonce: str, code: str) -> None:
+    """Which makes the request unlike any other, and changes nothing else; only its shape is looked at."""
+    body = {"machine_key": kit.box(1).key.public_key.hex()}
+    path = "/v1/attest/challenge"
+    if code:
+        assert await node.refusal("POST", path, {**body, "nonce": nonce}) == code
+    else:
+        assert await node.post(path, {**body, "nonce": nonce}) == await node.post(path, body)
+    assert await node.refusal("POST", path, {"nonce": "00" * 16}) == "BAD_HEX"
+
+
+async def test_a_failed_reveal_is_not_taken_for_the_machines_record(node: NodeDouble, kit: Any) -> None:
+    """One that names the same key may stand earlier in the same block, with another inventory inside."""
+    chain, machine = node.chain, kit.box(1)
+    liar = replace(machine, inventory=kit.pc, owner=kit.box(2).owner)
+    right = chain.reveal_body(machine, chain.record(machine))
+    wrong = chain.reveal_body(liar, replace(chain.record(liar), probe_results=((1, 1),)), salt=b"\x01" * 32)
+    chain_commits = [chain.commit(body, nonce=nonce) for nonce, body in enumerate((wrong, right))]
+    node.waiting |= {envelope.id: envelope for envelope in chain_commits}
+    await node.block(1)
+    reveals = [chain.reveal(body, nonce=nonce) for nonce, body in enumerate((wrong, right), start=2)]
+    node.waiting |= {envelope.id: envelope for envelope in reveals}
+    done = await node.block(1)
+    assert [receipt.code != 0 for receipt in done.receipts] == [True, False]
+    shown = await node.get(f"/v1/miners/{to_bech32m(machine.key.account)}")
+    assert shown["owner"] == to_bech32m(machine.owner)
+    status, again = await node.post("/v1/attest/submit", {"reveal": right.encode().hex()})
+    assert (status, again["id"]) == (200, reveals[1].id.hex())
+
+
+async def test_an_epochs_page_holds_that_epochs_rewards_alone(new_chain: Any, kit: Any) -> None:
+    """A block that ends one settlement and begins the next holds rewards of both: limit and offset count one's."""
+    node = await opened(new_chain(settle_per_block=1), kit)
+    machines = [kit.box(number) for number in range(4)]
+    for machine in machines:
+        await registered(node, machine)
+    for _ in range(2):
+        for machine in machines:
+            envelope = node.chain.attest(machine)
+            node.waiting[envelope.id] = envelope
+        await node.block(1)
+        await node.block(new_epoch_ms(node))
+
+    async def ids(epoch: int, **query: str) -> list[str]:
+        return [reward["id"] for reward in (await node.get(f"/v1/epochs/{epoch}", **query))["rewards"]]
+
+    both = await node.storage.rows("transfers", where={"kind": "reward", "height": node.head.height}, limit=9, offset=0)
+    found = [row["envelope_id"] for row in both]
+    epochs = sorted({int(name.split(":")[1]) for name in found})
+    assert len(epochs) == 2
+    for epoch in epochs:
+        mine = [name for name in found if name.startswith(f"epoch:{epoch}:")]
+        assert await ids(epoch) == mine
+        assert [await ids(epoch, limit="1", offset=str(place)) for place in range(len(mine) + 1)] == [
+            *([name] for name in mine),
+            [],
+        ]
+
+
 async def test_a_busy_sponsor_asks_to_come_back(node: NodeDouble) -> None:
     """Its nonces queue 64 ahead; more wait for the next block."""
     path = "/v1/attest/submit"
     for number in range(65):
+        node.asker = f"192.0.2.{number}"
         await node.post(path, {"commit": f"{number:064x}"})
     assert await node.refusal("POST", path, {"commit": "ff" * 32}) == "POOL_FULL"
     await node.block()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from trio.testing import MockClock
 
 from metanode.core.discovery import PACKAGE_DIR
 from metanode.core.kernel import Node
@@ -23,17 +24,24 @@ from metanode.plugins.ledger.attested.ledger import AttestedLedger
 
 NETWORKS = PACKAGE_DIR / "core/model/data/networks.json"
 TABLE = PACKAGE_DIR / "fingerprint/data/multipliers.json"
+SHIPPED = TABLE.read_bytes()
 OTHER = "2-" + "0" * 64
+Ship = Callable[[bytes | None], None]
 
 
 @pytest.fixture
-def table_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the multiplier table that stands in for the shipped one."""
+def ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ship]:
+    """Puts another file in the place of the shipped table; None leaves none there."""
     path = tmp_path / "multipliers.json"
-    path.write_bytes(TABLE.read_bytes())
     monkeypatch.setattr(multipliers, "_FILE", path)
-    load_table.cache_clear()
-    yield path
+
+    def put(data: bytes | None) -> None:
+        path.unlink(missing_ok=True)
+        if data is not None:
+            path.write_bytes(data)
+        load_table.cache_clear()
+
+    yield put
     load_table.cache_clear()
 
 
@@ -45,12 +53,12 @@ def test_every_network_names_the_scoring_of_this_software(name: str) -> None:
     assert found == own, f'in {NETWORKS.name}, {name}: "scoring": "{own}"'
 
 
-def test_every_byte_of_the_table_is_bound(table_file: Path) -> None:
+def test_every_byte_of_the_table_is_bound(ship: Ship) -> None:
     """A blank more is another table: what is hashed is the file as it is, line ends included."""
-    text = TABLE.read_bytes().decode("ascii")
+    text = SHIPPED.decode("ascii")
+    ship(SHIPPED)
     assert parse_table(text).digest == load_table().digest
-    table_file.write_bytes(text.replace("\n", "\r\n").encode())
-    load_table.cache_clear()
+    ship(text.replace("\n", "\r\n").encode())
     assert load_table().rows == parse_table(text).rows
     assert load_table().digest != parse_table(text).digest
 
@@ -67,22 +75,19 @@ def test_a_chain_that_scores_otherwise_is_not_followed(new_chain: Any) -> None:
 
 
 async def test_a_node_of_a_chain_that_scores_otherwise_does_not_start(
-    table_file: Path, chain: Any, autojump_clock: Any
+    chain: Any, ship: Ship, autojump_clock: MockClock
 ) -> None:
     """Its genesis names a table, the software ships another: the operator learns it before a block is made."""
-    table_file.write_bytes(TABLE.read_bytes() + b"\n")
-    load_table.cache_clear()
+    ship(SHIPPED + b"\n")
     await _refused(chain, "this chain scores machines by")
 
 
+@pytest.mark.parametrize("damaged", [SHIPPED[:1000], b"", b"\xff" + SHIPPED, None])
 async def test_a_truncated_table_stops_the_node_instead_of_writing_a_receipt(
-    table_file: Path, chain: Any, autojump_clock: Any
+    chain: Any, ship: Ship, autojump_clock: MockClock, damaged: bytes | None
 ) -> None:
     """A broken file is this node's fault; a receipt of it would be in no other node's block."""
-    table_file.write_bytes(TABLE.read_bytes()[:1000])
-    load_table.cache_clear()
-    await _refused(chain, "multipliers.json: the table cannot be read")
-    table_file.unlink()
+    ship(damaged)
     await _refused(chain, "multipliers.json: the table cannot be read")
 
 
@@ -96,11 +101,10 @@ async def _refused(chain: Any, message: str) -> None:
 
 
 def test_the_table_is_read_before_the_first_block_and_never_again(
-    chain: Any, kit: Any, table_file: Path, monkeypatch: pytest.MonkeyPatch
+    chain: Any, kit: Any, ship: Ship
 ) -> None:
     """A file that changes while the node runs changes no block."""
-    table_file.write_bytes(b"")
-    load_table.cache_clear()
+    ship(b"")
     machine = kit.box(1)
     chain.register(machine)
     assert chain.codes(chain.attest(machine)) == [0]

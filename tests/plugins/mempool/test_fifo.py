@@ -100,3 +100,14 @@ def test_the_table_of_sources_is_bounded() -> None:
     assert len(limiter._times) == sources.SOURCES_MAX
     assert limiter.refusal(f"10.0.{sources.SOURCES_MAX + 9}", 2.0) is not None
     assert limiter.refusal("10.0.0", 2.0) is None
+
+
+def test_one_ipv6_network_is_one_source() -> None:
+    """A customer line has 2^64 addresses; an address of another line counts for itself."""
+    limiter = SourceLimiter(2)
+    assert limiter.refusal("2001:db8::1", 0.0) is None
+    assert limiter.refusal("2001:db8::ffff:2", 0.0) is None
+    refused = limiter.refusal("2001:db8::3", 0.0)
+    assert refused is not None
+    assert refused.code == "RATE_LIMITED"
+    assert limiter.refusal("2001:db8:0:1::1", 0.0) is None
