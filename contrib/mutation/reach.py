@@ -10,6 +10,7 @@ import functools
 import json
 import sys
 import threading
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ ALL = ""
 
 @dataclass(frozen=True)
 class Reach:
-    """The tests of a part: seconds of each, and the tests that call each (file, first line) of the tree."""
+    """The tests of a part: processor seconds of each under the profiler, and who calls each `file:first line`."""
 
     seconds: dict[str, float]
     callers: dict[str, list[str]] = field(default_factory=dict)
@@ -75,11 +76,12 @@ class Recorder:
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Generator[None, object, object]:
         forget_cached()
-        self._current = item.nodeid
+        self._current, began = item.nodeid, time.process_time()
         try:
             return (yield)
         finally:
             self._current = ALL
+            self._seconds[item.nodeid] = time.process_time() - began
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -94,7 +96,6 @@ class Recorder:
             self._current = before
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
         if report.failed:
             self._failed.add(report.nodeid)
 

@@ -47,7 +47,7 @@ from trial import (
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "build" / "mutation"
 COPIED = ("core", "plugins", "fingerprint", "miner", "platforms", "src", "tests", "docs", "contrib", "pyproject.toml")
-SAMPLE = 60
+SAMPLE = 100
 """Mutants tried of a module that has more."""
 SLOW_S = 0.5
 """Of the other tests of a part, those that take longer are left out: a score can only be too low for it."""
@@ -170,7 +170,7 @@ def try_mutants(
 
     def import_it(mutant: Mutant, tests: list[str]) -> Trial:
         finder = MutantFinder(scope.dotted, mutated_tree(source, mutant), path)
-        return try_imported(finder, tests, tree, *limits_of(reach, tests))
+        return try_imported(finder, tests, tree, reach.seconds)
 
     if quick:
         done.update(try_collected(scope, tree, source, quick, reach, jobs))
@@ -191,9 +191,7 @@ def try_collected(
         def patch_it(mutant: Mutant, tests: list[str]) -> Trial:
             mutated = mutated_tree(source, mutant)
             chosen = [items[test] for test in tests if test in items]
-            return try_patched(
-                mutated, tree / f"{scope.name}.py", mutant.starts[0], chosen, first, *limits_of(reach, tests)
-            )
+            return try_patched(mutated, tree / f"{scope.name}.py", mutant.starts[0], chosen, first, reach.seconds)
 
         found = run_trials([(mutant, [tests]) for mutant, tests in work], patch_it, jobs)
         output.write_text(json.dumps(found), "utf-8")
@@ -227,12 +225,6 @@ def run_trials(
                     waiting.append((mutant, stages))
         time.sleep(0.005)
     return done
-
-
-def limits_of(reach: Reach, tests: Sequence[str]) -> tuple[float, float]:
-    """Return the seconds of processor and of wall time that tests may take against a mutant."""
-    usual_s = sum(reach.seconds[test] for test in tests)
-    return 4 * usual_s + 2, 20 * usual_s + 60
 
 
 def known_verdicts(scope: Scope, source: str, tests: str) -> dict[str, dict[str, Any]]:

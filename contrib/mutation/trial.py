@@ -22,7 +22,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -37,6 +37,8 @@ PRELOADED = (
 )  # fmt: skip
 MEMORY_BYTES_MAX = 2 << 30
 """Address space of a child: a loop that appends for ever ends here."""
+WALL_S_MAX = 300.0
+"""A child that waits for something that never comes ends here; one that loops, at its processor time."""
 NO_TESTS = 5
 """Exit code of pytest; other non-zero ones mean a failed test, or that a mutant broke the import of one."""
 FAILED, UNPATCHED = 1, 71
@@ -116,6 +118,16 @@ class FirstFailure:
             os._exit(FAILED)
 
 
+class Timer:
+    """Plugin of pytest that ends the child when one test takes far more processor time than usual."""
+
+    def __init__(self, usual_s: Mapping[str, float]) -> None:
+        self._usual_s = usual_s
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 1 + 3 * self._usual_s.get(nodeid, 0.0))
+
+
 class Collected:
     """Plugin of pytest that hands the collected tests to a function instead of running them."""
 
@@ -176,7 +188,7 @@ def poll(trial: Trial) -> Verdict | None:
         killed_by = pipe.read(4096).decode("utf-8", "replace")
     seconds = round(time.monotonic() - trial.started, 2)
     if os.WIFSIGNALED(status):
-        timeout = late or os.WTERMSIG(status) == signal.SIGXCPU
+        timeout = late or os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGPROF)
         return Verdict("timeout" if timeout else "crashed", killed_by, seconds)
     code = os.WEXITSTATUS(status)
     outcome = {0: "survived", NO_TESTS: "survived", UNPATCHED: "unpatched"}.get(code, "killed")
@@ -211,16 +223,16 @@ def record(tree: Path, files: Sequence[str], recorder: Recorder) -> Verdict:
     return wait_for(fork(work, 1800))
 
 
-def try_imported(finder: MutantFinder, tests: Sequence[str], tree: Path, cpu_s: float, wall_s: float) -> Trial:
-    """Start a child that imports the mutant and runs these tests, with a limit on processor and wall time."""
+def try_imported(finder: MutantFinder, tests: Sequence[str], tree: Path, usual_s: Mapping[str, float]) -> Trial:
+    """Start a child that imports the mutant and runs these tests."""
 
     def work(writer: int) -> int:
-        _limit(cpu_s)
+        _limit(usual_s)
         sys.meta_path.insert(0, finder)
         files = dict.fromkeys(test.partition("::")[0] for test in tests)
-        return run_pytest(tree, [*files], Chosen(tests), FirstFailure(writer))
+        return run_pytest(tree, [*files], Chosen(tests), FirstFailure(writer), Timer(usual_s))
 
-    return fork(work, wall_s)
+    return fork(work, WALL_S_MAX)
 
 
 def try_patched(
@@ -229,22 +241,23 @@ def try_patched(
     start: int,
     items: Sequence[pytest.Item],
     first: FirstFailure,
-    cpu_s: float,
-    wall_s: float,
+    usual_s: Mapping[str, float],
 ) -> Trial:
     """Start a child of a process that has collected tests: it replaces one function and runs these tests."""
 
     def work(writer: int) -> int:
-        _limit(cpu_s)
+        _limit(usual_s)
         if not patch(tree, path, start):
             return UNPATCHED
         forget_cached()
         first.writer = writer
+        timer = Timer(usual_s)
         for item, following in zip(items, [*items[1:], None], strict=True):
+            timer.pytest_runtest_logstart(item.nodeid)
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         return 0
 
-    return fork(work, wall_s)
+    return fork(work, WALL_S_MAX)
 
 
 def patch(tree: ast.Module, path: Path, start: int) -> bool:
@@ -273,7 +286,9 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
                 yield from _codes(value)
 
 
-def _limit(cpu_s: float) -> None:
+def _limit(usual_s: Mapping[str, float]) -> None:
+    """Bound memory, and the processor time of imports and all tests together."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s) + 1, int(cpu_s) + 5))
+    cpu_s = int(10 + 3 * sum(usual_s.values()))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

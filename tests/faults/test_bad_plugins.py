@@ -153,9 +153,9 @@ class BadNode:
         """The row of api.bad."""
         return next(row for row in self.rows() if row["name"] == "api.bad")
 
-    def notes(self) -> str:
-        """What /health says of its parts."""
-        return "\n".join(json.loads(self.get("/health")[1]).get("notes", []))
+    def until_noted(self, said: str) -> None:
+        """Wait until /health says it of a part; an answer serves for a second."""
+        self.until(lambda: said in "\n".join(json.loads(self.get("/health")[1]).get("notes", [])), f"note {said}")
 
     def metric(self, series: str) -> float:
         """The value of a series of /metrics, 0 when it is not there."""
@@ -310,7 +310,7 @@ def test_a_plugin_that_can_be_spared_is_named_counted_and_quarantined(node: BadN
     assert case.said in node.text()
     assert node.row()["state"] == "quarantined"
     assert case.said in node.row()["summary"]
-    assert case.said in node.notes()
+    node.until_noted(case.said)
     assert node.metric(case.series) >= case.count
     assert node.metric('plugin_quarantines_total{plugin="api.bad"}') == 1
     status, head = node.get("/v1/head")
@@ -329,12 +329,12 @@ def test_many_broken_plugins_together_are_each_named_counted_and_quarantined(nod
     node.start()
     height = json.loads(node.get("/v1/head")[1])["height"]
     states = {name: node.until_state("quarantined", f"api.{name}") for name in named}
-    notes, rows = node.notes(), {row["name"]: row for row in node.rows()}
+    rows = {row["name"]: row for row in node.rows()}
     for name, case in named.items():
         said = case.said.replace("api.bad", f"api.{name}").replace("bad.py", f"{name}.py")
         assert said in states[name]
         assert said in node.text()
-        assert f"api.{name}: quarantined {states[name].strip()}" in notes
+        node.until_noted(f"api.{name}: quarantined {states[name].strip()}")
         row = rows[f"api.{name}"]
         assert (row["state"], row["summary"]) == ("quarantined", states[name].strip())
         assert node.metric(case.series.replace("api.bad", f"api.{name}")) >= case.count
@@ -357,7 +357,7 @@ def test_a_flood_leaves_memory_bounded_and_tells_who_lost_events(node: BadNode) 
         node.until(lambda: node.metric('bus_events_total{plugin="api.bad"}') > 500_000, "count the events")
         assert node.metric('bus_dropped_total{plugin="api.bad"}') > 100_000
         assert node.metric("process_resident_bytes") - before < 32 << 20
-    assert "api.bad floods the bus" in node.notes()
+    node.until_noted("api.bad floods the bus")
     assert node.stop() == 0
 
 
@@ -377,11 +377,14 @@ def test_hooks_that_raise_are_named_and_counted_and_go_no_further(node: BadNode)
         status, reply = node.get(f"/bad/{name}")
         assert (status, json.loads(reply)["code"]) == (500, "INTERNAL")
         assert "plugin api.bad failed to answer request" in reply
+    answering = [line for line in node.text().splitlines() if "/bad/" in line or "failed to answer" in line]
+    assert len(answering) == 6
+    assert all("request=" in line for line in answering)
     node.until(lambda: node.metric('hook_failures_total{plugin="api.bad"}') >= 5, "count")
     assert "api.bad failed in on_block_finalized: " in node.text()
-    assert "SystemExit: no (bad.py:" in node.notes()
+    node.until_noted("SystemExit: no (bad.py:")
     for name, cause in (("noroute", "TypeError: int is no Route"), ("nohook", "KeyboardInterrupt")):
-        assert f"api.{name}.routes: PLUGIN_BROKEN: api.{name} failed in register_routes: {cause}" in node.notes()
+        node.until_noted(f"api.{name}.routes: PLUGIN_BROKEN: api.{name} failed in register_routes: {cause}")
         assert node.metric(f'hook_failures_total{{plugin="api.{name}"}}') == 1
     assert node.running()["plugins"]["api.http"]["state"] == "running"
     assert node.stop() == 0

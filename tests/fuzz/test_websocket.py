@@ -20,7 +20,8 @@ def client_bytes(chance: Random) -> bytes:
     parts = []
     for _ in range(chance.randint(1, 5)):
         event = chance.choice((
-            Ping(chance.randbytes(chance.choice((0, 5, 125)))), Pong(b""), TextMessage(data="a" * chance.choice((0, 9, 300))),
+            Ping(chance.randbytes(chance.choice((0, 5, 125)))), Pong(b""),
+            TextMessage(data="a" * chance.choice((0, 9, 300))),
             BytesMessage(data=bytes(chance.choice((0, 9, 70_000)))), TextMessage(data="x", message_finished=False),
         ))  # fmt: skip
         parts.append(client.send(event))

@@ -59,8 +59,9 @@ def _bytes(item: object) -> bytes:
     if len(item) > 2 * ENVELOPE_BYTES_MAX:
         raise Rejection("TOO_LARGE", f"envelope of {len(item) // 2} bytes", f"at most {ENVELOPE_BYTES_MAX} bytes")
     try:
-        if item.isalnum():  # fromhex alone would skip blanks
-            return bytes.fromhex(item)
+        raw = bytes.fromhex(item)
+        if raw and 2 * len(raw) == len(item):  # fromhex skips blanks
+            return raw
     except ValueError:
         pass  # told below, like an empty string
     raise Rejection("BAD_HEX", f"envelope {item[:40]!r}", "hex digits, two per byte")

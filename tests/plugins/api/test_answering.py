@@ -142,8 +142,17 @@ async def test_a_signed_reply_covers_the_request_it_answers(serve: Any, doubles:
                 check_signed(replace(seen, request=sent + b" "), doubles.genesis.hash, None)
 
 
-@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-                                  "text/plain; application/json", "application/jsonx"])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain; application/json",
+        "application/jsonx",
+    ],
+)
 async def test_a_post_that_any_web_page_could_send_is_refused(serve: Any, doubles: Any, kind: str) -> None:
     """A page of any site can make a browser send forms and plain text to 127.0.0.1, but not JSON without asking."""
     body = json.dumps({"envelope": doubles.transfer(0).hex()}).encode()

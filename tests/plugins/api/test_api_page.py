@@ -78,7 +78,7 @@ async def test_every_example_has_the_form_of_a_real_answer(serve: Any, doubles: 
         assert form((await client.post("/v1/tx", {"envelopes": ["zz"]})).json) == form(batch)
         (event,) = shown.pop("GET /v1/events")
         assert set(event) == {"event", "data"}
-    assert shown == {"GET /openapi.json": [], "GET /v1/tx/{id}/proof": []}
+    assert shown == {"GET /metrics": [], "GET /openapi.json": [], "GET /v1/tx/{id}/proof": []}
 
 
 def test_the_table_of_limits_says_what_the_code_does() -> None:

@@ -25,6 +25,7 @@ from metanode.plugins.api.http.signing import ReplySigner
 
 GET = b"GET /echo HTTP/1.1\r\nHost: node\r\n\r\n"
 JSON = b"Content-Type: application/json\r\n"
+POST = b"POST /echo HTTP/1.1\r\nHost: node\r\n" + JSON
 
 
 async def echo(request: Request) -> Response:
@@ -94,7 +95,7 @@ async def test_an_old_client_speaks_http_1_0(serve: Any) -> None:
 async def test_a_client_that_waits_for_leave_gets_it(serve: Any) -> None:
     """Otherwise curl waits a second before every larger body."""
     async with serve(*ECHO) as server, server.connect() as client:
-        await client.send(b"POST /echo HTTP/1.1\r\nHost: node\r\n" + JSON + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        await client.send(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         assert await client.until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue"
         await client.send(b"hi")
         assert (await client.reply()).json["body"] == "hi"
@@ -133,7 +134,7 @@ async def test_bad_input_is_answered_in_the_one_form_of_errors(serve: Any, data:
 async def test_a_refused_body_still_lets_the_client_read_why(serve: Any) -> None:
     """Closing with unread input would reset the connection and destroy the reply."""
     async with serve(*ECHO, body_bytes_max=1024) as server, server.connect() as client:
-        await client.send(b"POST /echo HTTP/1.1\r\nHost: n\r\n" + JSON + b"Content-Length: 200000\r\n\r\n" + bytes(200_000))
+        await client.send(POST + b"Content-Length: 200000\r\n\r\n" + bytes(200_000))
         reply = await client.reply()
         assert reply.status == 413
         assert "1024" in reply.json["expected"]
@@ -185,13 +186,13 @@ async def test_a_slow_body_gets_time_by_its_size(attach: Any, autojump_clock: An
     """A modem at 5 KB/s may send 200 kB; one byte a second may not."""
     async with trio.open_nursery() as nursery:
         client = attach(nursery)
-        await client.send(b"POST /echo HTTP/1.1\r\nHost: n\r\n" + JSON + b"Content-Length: 200000\r\n\r\n")
+        await client.send(POST + b"Content-Length: 200000\r\n\r\n")
         for _ in range(40):
             await trio.sleep(1)
             await client.send(b"a" * 5000)
         assert (await client.reply()).status == 200
         started = trio.current_time()
-        await client.send(b"POST /echo HTTP/1.1\r\nHost: n\r\n" + JSON + b"Content-Length: 200000\r\n\r\n")
+        await client.send(POST + b"Content-Length: 200000\r\n\r\n")
         nursery.start_soon(_drip, client, bytes(200_000))
         assert (await client.reply()).status == 408
         assert 10 <= trio.current_time() - started < 11

@@ -163,7 +163,7 @@ async def test_a_restored_backup_is_not_signed_over_even_after_compaction(
     monkeypatch.setattr(wal_module, "FILE_BYTES_MAX", 1)
     async with world.node() as node:
         await node.roles.consensus.wait_for_height(4)
-    assert len(promised_blocks(world)) == 1
+    assert 1 <= len(promised_blocks(world)) <= 2, "a stop may come just before the last compaction"
     world.kept.storage = type(world.kept.storage)()
     with pytest.raises(StorageError, match="blocks are lost"):
         async with world.node():

@@ -41,9 +41,6 @@ async def refusal(path: Path) -> StorageError:
     if caught.value.code == "STORAGE_CORRUPT":
         # Nothing fetches a chain from others yet: only what an operator has kept can help.
         assert caught.value.expected == "a backup of the whole node home, or a new home made by `metanode init`"
-    if caught.value.code == "STORAGE_CORRUPT":
-        # Nothing fetches a chain from others yet: only what an operator has kept can help.
-        assert caught.value.expected == "a backup of the whole node home, or a new home made by `metanode init`"
     assert caught.value.expected
     assert "\n" not in caught.value.line()
     return caught.value
