@@ -4,7 +4,7 @@ trio runs one task at a time, so one plugin that computes or waits without trio 
 others.  The thread cannot end that, but it can look at the loop's stack and say whose code
 is there.  It asks through `run_sync_soon`, so it adds no timer to the loop and a virtual clock
 stays undisturbed.  C code that does not release the interpreter lock stops this thread as well:
-where the process is ours, a `StackDump` sees what happens then, and is read once the lock is free.
+where the process is ours, a `StackDump` notes the stack even then, and is read once the lock is free.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from collections.abc import Callable
 
 import trio
 
-from metanode.platforms.process import StackDump, blame, stack_of, suspect
+from metanode.platforms.process import WAITING, StackDump, blame, stack_of
 
 ASK_EVERY_S = 0.25
 """Pause between two questions, seconds."""
+LOCK_GRACE_S = 1.0
+"""How long the watching thread may be kept from running itself before the dump is made, seconds."""
 
 
 class Watchdog:
@@ -66,7 +68,7 @@ class Watchdog:
         while True:
             alive_at = time.monotonic()
             if self._dump is not None:
-                self._dump.arm(ASK_EVERY_S + self._limit_s, self._places.copy())
+                self._dump.arm(ASK_EVERY_S + self._limit_s + LOCK_GRACE_S, self._places.copy())
             if self._stopped.wait(ASK_EVERY_S):
                 return
             self._answered.clear()
@@ -77,10 +79,12 @@ class Watchdog:
             except trio.RunFinishedError:
                 return
             answered = self._answered.wait(self._limit_s)
-            stacks = [] if self._dump is None else self._dump.stacks()
-            if not answered and not stacks:
-                stacks = [stack_of(sys._current_frames().get(self._loop_thread))]
-            if stack := suspect(stacks, self._places):
+            stack = [] if self._dump is None else self._dump.stack()
+            if not answered and not stack:
+                stack = stack_of(sys._current_frames().get(self._loop_thread))
+                if self._dump is not None:
+                    self._dump.note(stack)
+            if stack and stack[0].function != WAITING:
                 plugin, place = blame(stack, self._places)
                 who = plugin or "code outside any plugin"
                 blocked_ms = round((time.monotonic() - alive_at) * 1000)

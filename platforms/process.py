@@ -1,7 +1,8 @@
 """What a process can tell of itself: how much memory it holds, and where it stands when nothing in it can run.
 
-`StackDump` is for the second: the interpreter's faulthandler has a thread in C, which needs no interpreter lock,
-so it writes down the stacks even while an extension module holds that lock.  The process has one such timer.
+`StackDump` is for the second.  While C code holds the interpreter lock no other thread can look; a signal handler in C
+can, and the frames it reads stand still.  It must not look at frames that move: a reader that met one being dropped
+has ended the process with signal 11, so whoever can still run puts the alarm off (docs/decisions/0009-faults.md).
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ import faulthandler
 import json
 import os
 import re
+import signal
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NamedTuple
 
 DUMP_BYTES_MAX = 1 << 20
-"""How much of a dump is read, bytes; a hundred frames a thread is the most the interpreter writes."""
+"""How much of a dump is read, bytes; the interpreter writes a hundred frames at most."""
 
 WAITING = "get_events"
-"""trio's function that waits for input: a loop found there was not blocked by its own thread."""
+"""trio's function that waits for input: a loop found there was not blocked; the machine slept."""
 
 _FRAME = re.compile(r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$', re.MULTILINE)
 _DUMP_NAME = "stacks.{}.txt"
@@ -70,16 +72,6 @@ def stack_of_error(trace: TracebackType | None) -> list[Place]:
     return rows[::-1]
 
 
-def suspect(stacks: Sequence[Sequence[Place]], places: Mapping[str, str]) -> Sequence[Place]:
-    """Return the stack that keeps the loop from running: the last one, unless that waits, then the first of a plugin.
-
-    Empty when nobody is to blame, as after the whole machine slept.
-    """
-    if not stacks or not stacks[-1] or stacks[-1][0].function != WAITING:
-        return stacks[-1] if stacks else []
-    return next((stack for stack in stacks[:-1] if blame(stack, places)[0]), [])
-
-
 def blame(stack: Iterable[Place], places: Mapping[str, str]) -> tuple[str, str]:
     """Return (plugin, place) of the outermost frame that belongs to a plugin, else ("", innermost place).
 
@@ -98,7 +90,10 @@ def blame(stack: Iterable[Place], places: Mapping[str, str]) -> tuple[str, str]:
 
 
 class StackDump:
-    """A file that is given the stacks of all threads when `arm` is not called again in time.
+    """A file that is given the main thread's stack when `arm` is not called again in time.
+
+    For a program that has the process to itself: it takes the process's SIGALRM, and can only be made in the main
+    thread.  The signal ends a system call that blocks too long, as any signal does.
 
     :param directory: made when missing; the file's name holds the process id.
     """
@@ -106,10 +101,12 @@ class StackDump:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = directory / _DUMP_NAME.format(os.getpid())
-        # The timer's thread only writes: it must always be at the end.
+        # The handler only writes: it must always be at the end.
         descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self._file = os.fdopen(descriptor, "rb+", buffering=0)
         self._head = b""
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)  # what `close` goes back to: a late signal must not kill
+        faulthandler.register(signal.SIGALRM, file=self._file, all_threads=False)
 
     def arm(self, after_s: float, places: Mapping[str, str]) -> None:
         """Dump after this many seconds, unless called again before.
@@ -122,16 +119,22 @@ class StackDump:
             self._file.truncate(0)
             self._file.write(head)
             self._head = head
-        faulthandler.dump_traceback_later(after_s, file=self._file)
+        signal.setitimer(signal.ITIMER_REAL, after_s)
 
-    def stacks(self) -> list[list[Place]]:
-        """Return the stacks dumped since `arm`, innermost frame first, the main thread's last."""
-        dumped = os.pread(self._file.fileno(), DUMP_BYTES_MAX, len(self._head))
-        return _stacks(dumped.decode("utf-8", "replace"))
+    def note(self, stack: Iterable[Place]) -> None:
+        """Write down a stack that Python code could take, in place of the dump, for other processes to read."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        text = "".join(f'  File "{place.file}", line {place.line} in {place.function}\n' for place in stack)
+        self._file.write(text.encode("utf-8", "replace"))
+
+    def stack(self) -> list[Place]:
+        """Return the stack dumped since `arm`, innermost frame first; empty when there was no need."""
+        return _parse(os.pread(self._file.fileno(), DUMP_BYTES_MAX, len(self._head)).decode("utf-8", "replace"))
 
     def close(self) -> None:
         """Dump no more and remove the file."""
-        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.unregister(signal.SIGALRM)
         self._file.close()
         self._path.unlink(missing_ok=True)
 
@@ -140,8 +143,8 @@ def read_dump(directory: Path, pid: int) -> tuple[str, str]:
     """Return (plugin, place) that process `pid` stands blocked in now, ("", "") when it does not."""
     try:
         head, _, dumped = (directory / _DUMP_NAME.format(pid)).read_text("utf-8", "replace").partition("\n")
-        places = json.loads(head)
-        return blame(suspect(_stacks(dumped), places), places)
+        stack = _parse(dumped)
+        return ("", "") if not stack or stack[0].function == WAITING else blame(stack, json.loads(head))
     except (OSError, ValueError, AttributeError):
         return "", ""
 
@@ -170,7 +173,5 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _stacks(dumped: str) -> list[list[Place]]:
-    """Return the frames per thread: the interpreter writes the oldest, the main thread, last."""
-    threads = dumped.split("(most recent call first):")[1:]
-    return [[Place(file, line, function) for file, line, function in _FRAME.findall(part)] for part in threads]
+def _parse(dumped: str) -> list[Place]:
+    return [Place(file, line, function) for file, line, function in _FRAME.findall(dumped)]

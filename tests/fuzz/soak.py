@@ -21,6 +21,7 @@ from pathlib import Path
 from random import Random
 
 import trio
+
 from fuzzkit import blake3_c, crowd, hostile, http_bytes
 from fuzzkit.http_live import HttpHunt
 from fuzzkit.ledger import LedgerHunt
@@ -28,7 +29,6 @@ from fuzzkit.loop import Finding, Hunt
 from fuzzkit.node import Node
 from fuzzkit.parsers import check_stream
 from fuzzkit.targets import TARGETS
-
 from metanode.core.crypto import install
 
 ROOT = Path(__file__).resolve().parents[2]

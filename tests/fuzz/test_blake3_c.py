@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
 from fuzzkit import blake3_c
 
 CASES = 1_200

@@ -8,9 +8,9 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+
 from fuzzkit.loop import Hunt
 from fuzzkit.targets import TARGETS, Target
-
 from metanode.core.crypto import install
 
 STEPS = 2_500

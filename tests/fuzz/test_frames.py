@@ -5,9 +5,9 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+
 from fuzzkit import mutate
 from fuzzkit.targets import one_line
-
 from metanode.core.crypto import install
 from metanode.core.crypto.keys import KeyPair
 from metanode.core.model.errors import PeerError

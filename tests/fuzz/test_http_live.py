@@ -6,7 +6,6 @@ from pathlib import Path
 
 from fuzzkit.http_live import HttpHunt
 from fuzzkit.node import Node
-
 from metanode.core.crypto import install
 
 STEPS = 600

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+
 from fuzzkit import http_bytes
 from fuzzkit.parsers import PARSERS, check_stream, read
 

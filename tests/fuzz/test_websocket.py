@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from fuzzkit import mutate
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
+from fuzzkit import mutate
 from metanode.plugins.api._shared.websocket import WebSocketFraming
 
 ROUNDS = 2_000

@@ -13,11 +13,25 @@ from metanode.core.model.errors import MetanodeError, SettingsError
 from metanode.core.model.genesis import Genesis, genesis_from_json
 from metanode.core.model.header import Header, Roots, decode_header
 from metanode.core.model.limits import GENESIS_BYTES_MAX, HEADER_BYTES_MAX
+from metanode.core.model.params import PARAM_RANGES
 from metanode.core.model.validators import decode_set, encode_set
 
 CASES = json.loads((Path(__file__).parents[2] / "vectors" / "genesis.json").read_text())["cases"]
 FILE: dict[str, Any] = CASES[0]["genesis"]
 GENESIS = genesis_from_json(json.dumps(FILE))
+
+
+RANGES = {
+    "block_ms": (1, 86_400_000), "slot_ms": (1, 86_400_000), "slots_per_epoch": (1, 10_000),
+    "attest_every_slots": (1, 10_000), "challenge_fresh_ms": (1, 86_400_000), "max_valid": (1, 1_000_000_000),
+    "min_fee": (1, 18_446_744_073_709_551_615), "pot_per_epoch": (0, 1_000_000_000_000_000),
+    "settle_per_block": (1, 1_000_000), "reveal_window_blocks": (1, 1_000_000),
+    "machines_per_sponsor_epoch": (0, 1_000_000), "block_bytes_max": (65_536, 1_048_576),
+    "block_envelopes_max": (1, 10_000), "attests_per_block_max": (0, 10_000), "vm_weight": (0, 1_000_000_000),
+    "trust_period_s": (0, 1_000_000_000), "evidence_epochs": (0, 10_000), "reveal_blocks": (1, 10_000),
+    "bond_min": (0, 18_446_744_073_709_551_615),
+}  # fmt: skip
+"""What a parameter may be: a genesis that one node takes, every node takes."""
 
 
 def with_bond(bond: int, bond_min: int) -> Genesis:
@@ -33,6 +47,18 @@ def test_an_object_is_held_to_the_range_of_each_number(field: str, value: int) -
     """A genesis may be made by a program, without a file in between."""
     with pytest.raises(SettingsError, match=rf"genesis\.{field}"):
         replace(GENESIS, **{field: value})
+
+
+def test_every_node_allows_the_same_parameters() -> None:
+    """Name by name, lowest and highest."""
+    assert {name: PARAM_RANGES[name] for name in RANGES} == RANGES
+
+
+@pytest.mark.parametrize("value", [5, None, "Edge", ["edge"]])
+def test_a_profile_that_is_no_profile_is_named(value: Any) -> None:
+    """Be it text or not."""
+    with pytest.raises(SettingsError, match=r"params\.profile"):
+        genesis_from_json(json.dumps({**FILE, "params": {**FILE["params"], "profile": value}}))
 
 
 def test_a_chain_id_begins_at_one() -> None:

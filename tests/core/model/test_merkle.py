@@ -118,3 +118,12 @@ def test_the_last_item_is_not_also_number_minus_one() -> None:
     assert verify_path(list_root(items), b"d", 3, 4, path[:1]) is False
     with pytest.raises(IndexError):
         prove(items, -1)
+
+
+@pytest.mark.parametrize(("index", "count"), [(1, 1), (2, 1), (0, 0), (1, 0), (-1, 1), (0, 2**32 + 1), (0, -1)])
+def test_an_only_item_is_number_zero_of_one(index: int, count: int) -> None:
+    """Its path is empty, which would fit any number."""
+    root = list_root([b"only"])
+    assert verify_path(root, b"only", 0, 1, [])
+    assert not verify_path(root, b"only", index, count, [])
+    assert not verify_path(root, b"only", 0, 1, [bytes(32)])

@@ -17,9 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from powercut.disk import Disk, State, write_tree
-from powercut.recording import Op, Record
-
 from metanode.core.cli.frame import main as metanode
 from metanode.core.clock import SystemRandomness
 from metanode.core.crypto import install, keystore
@@ -28,6 +25,8 @@ from metanode.core.model.errors import MetanodeError
 from metanode.miner import store as miner_store
 from metanode.plugins.consensus._shared import wal
 from metanode.plugins.storage.sqlite import files
+from powercut.disk import Disk, State, write_tree
+from powercut.recording import Op, Record
 
 Facts = dict[str, Any]
 """What was told last: `sure` is promised; `maybe`, when there, is what the step under way would make of it."""

@@ -13,8 +13,6 @@ from typing import Any
 
 import trio
 import trio.testing
-from powercut.disk import Disk, State, write_tree
-from powercut.recording import Op, Record
 
 from metanode.core import crypto, kernel, loading
 from metanode.core.home import Home
@@ -29,6 +27,8 @@ from metanode.core.testing.workers import InlineWorkers
 from metanode.plugins.consensus._shared import wal
 from metanode.plugins.consensus.solo import plugin as solo
 from metanode.plugins.storage.sqlite.store import SqliteStorage
+from powercut.disk import Disk, State, write_tree
+from powercut.recording import Op, Record
 
 LOG = "data/consensus.solo/wal/wal.log"
 ROLES = {"storage": "sqlite", "ledger": "attested", "mempool": "fifo", "consensus": "solo"}

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import trio
 import trio.testing
-from powercut.node import NodeSubject
 
 from metanode.core.kernel import Node
 from metanode.core.model import kinds
@@ -21,6 +20,7 @@ from metanode.core.model.bodies import Transfer
 from metanode.core.model.envelope import build_envelope
 from metanode.core.testing.clock import SeededRandomness, VirtualClock
 from metanode.core.testing.workers import InlineWorkers
+from powercut.node import NodeSubject
 
 
 async def _work(subject: NodeSubject, home: Path, speaker: socket.socket) -> None:

@@ -51,7 +51,7 @@ class Level:
 
 LEVELS = {
     "ci": Level((7, 6, 3), 1, 14, 40, 10, 8, False),
-    "soak": Level((20, 12, 8, 6, 8), 7, 1000, 200, 240, 60, True),
+    "soak": Level((20, 12, 8, 6, 8), 7, 1000, 200, 96, 60, True),
 }
 
 ALLOWED = (

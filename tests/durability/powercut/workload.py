@@ -12,9 +12,6 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from powercut import recording
-from powercut.disk import read_tree
-
 from metanode.core.cli.node_api import NodeApi
 from metanode.core.crypto import install, keystore
 from metanode.core.crypto.keys import KeyPair
@@ -23,6 +20,8 @@ from metanode.core.model import kinds
 from metanode.core.model.bodies import Transfer
 from metanode.core.model.envelope import Envelope, build_envelope
 from metanode.core.model.errors import MetanodeError
+from powercut import recording
+from powercut.disk import read_tree
 
 START_S_MAX = 30.0
 FORGED = (1).to_bytes(4, "big") + zlib.crc32(b"x").to_bytes(4, "big") + b"x"
