@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 BODY_BYTES_MAX = 1 << 20
 """Largest request body, bytes; larger ones are answered 413."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One request, read whole."""
 
     method: str
@@ -28,12 +28,11 @@ class Request:
     source: str
     """The client's address, or the forwarded one when a trusted proxy sent it."""
     request_id: str
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = MappingProxyType({})
     """Values of the `{name}` parts of the route's path."""
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """An answer sent whole."""
 
     status: int

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import trio
 
-from metanode.platforms.process import WAITING, StackDump, blame, stack_of
+from metanode.platforms.process import IDLE, StackDump, blame, stack_of
 
 ASK_EVERY_S = 0.25
 """Pause between two questions, seconds."""
@@ -84,7 +84,7 @@ class Watchdog:
                 stack = stack_of(sys._current_frames().get(self._loop_thread))
                 if self._dump is not None:
                     self._dump.note(stack)
-            if stack and stack[0].function != WAITING:
+            if stack and stack[0].function not in IDLE:
                 plugin, place = blame(stack, self._places)
                 who = plugin or "code outside any plugin"
                 blocked_ms = round((time.monotonic() - alive_at) * 1000)

@@ -23,8 +23,8 @@ from typing import NamedTuple
 DUMP_BYTES_MAX = 1 << 20
 """How much of a dump is read, bytes; the interpreter writes a hundred frames at most."""
 
-WAITING = "get_events"
-"""trio's function that waits for input: a loop found there was not blocked; the machine slept."""
+IDLE = frozenset({"get_events", "_work"})
+"""trio's functions that wait, for input and for a thread's next job: nobody is blocked there; the machine slept."""
 
 _FRAME = re.compile(r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$', re.MULTILINE)
 _DUMP_NAME = "stacks.{}.txt"
@@ -109,7 +109,7 @@ class StackDump:
         faulthandler.register(signal.SIGALRM, file=self._file, all_threads=False)
 
     def arm(self, after_s: float, places: Mapping[str, str]) -> None:
-        """Dump after this many seconds, unless called again before.
+        """Dump after this many seconds, unless called again before.  The calling thread will not take the alarm.
 
         :param places: whose code is where, for whoever reads the file.
         """
@@ -119,6 +119,7 @@ class StackDump:
             self._file.truncate(0)
             self._file.write(head)
             self._head = head
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
         signal.setitimer(signal.ITIMER_REAL, after_s)
 
     def note(self, stack: Iterable[Place]) -> None:
@@ -144,7 +145,7 @@ def read_dump(directory: Path, pid: int) -> tuple[str, str]:
     try:
         head, _, dumped = (directory / _DUMP_NAME.format(pid)).read_text("utf-8", "replace").partition("\n")
         stack = _parse(dumped)
-        return ("", "") if not stack or stack[0].function == WAITING else blame(stack, json.loads(head))
+        return ("", "") if not stack or stack[0].function in IDLE else blame(stack, json.loads(head))
     except (OSError, ValueError, AttributeError):
         return "", ""
 

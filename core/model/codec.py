@@ -40,6 +40,10 @@ def encode(value: Encodable, *, depth_max: int = CBOR_DEPTH_MAX) -> bytes:
 
 
 def _write(out: bytearray, value: Encodable, depth_left: int) -> None:
+    if type(value) is bytes:  # the most common one, beside small numbers
+        _write_head(out, _BYTES, len(value))
+        out += value
+        return
     if isinstance(value, bool):
         raise TypeError("a bool has no encoding; use 0 or 1")
     if isinstance(value, int):
@@ -141,6 +145,10 @@ class _Outsized(Exception):
 
 
 def _read_all(data: bytes, depth_max: int, items_max: int) -> Value:
+    if depth_max >= 1 and data and data[0] & 31 <= items_max:
+        flat = _read_flat(data)
+        if flat is not None:
+            return flat
     value, end = _read(data, 0, depth_max, items_max)
     if end != len(data):
         raise CodecError(f"{len(data) - end} bytes after the value", end, "one value and nothing after it")
@@ -152,19 +160,52 @@ def peek_uint(data: bytes, at: int) -> int:
     return _read_head(data, at)[1]
 
 
+def _read_flat(data: bytes) -> list[Value] | dict[int, Value] | None:
+    """Return a short array or map of numbers and byte strings, None when `data` is anything else.
+
+    Nearly all that a node decodes is of this form, and one loop reads it in half the time of `_read`.
+    It accepts only what `_read` accepts and refuses nothing: `_read` says what is wrong.
+    """
+    kind, count = data[0] >> 5, data[0] & 31
+    if kind not in (_ARRAY, _MAP) or count >= _SHORT:
+        return None
+    size, at, last = len(data), 1, -1
+    keys: list[int] = []
+    values: list[Value] = []
+    try:
+        for _ in range(count):
+            if kind == _MAP:
+                if not last < data[at] < _SHORT:
+                    return None
+                last = data[at]
+                keys.append(last)
+                at += 1
+            major, argument = data[at] >> 5, data[at] & 31
+            at += 1
+            if argument >= _SHORT:
+                if argument > 27:
+                    return None
+                width = 1 << argument - 24
+                end = at + width
+                argument = data[at] if width == 1 else int.from_bytes(data[at:end], "big")
+                if end > size or argument < (_SHORT if width == 1 else 1 << 4 * width):
+                    return None
+                at = end
+            if major == _UINT:
+                values.append(argument)
+            elif major == _BYTES and at + argument <= size:
+                values.append(data[at : at + argument])
+                at += argument
+            else:
+                return None
+    except IndexError:
+        return None
+    if at != size:
+        return None
+    return dict(zip(keys, values, strict=True)) if kind == _MAP else values
+
+
 def _read(data: bytes, at: int, depth_left: int, items_max: int) -> tuple[Value, int]:
-    # Most items are small numbers and strings: their one-byte heads are read here, all others in `_read_head`.
-    head = data[at] if at < len(data) else 0xFF
-    if head < _SHORT:
-        return head, at + 1
-    if _BYTES << 5 <= head < _BYTES << 5 | _SHORT:
-        end = at + 1 + (head & 31)
-        if end <= len(data):
-            return data[at + 1 : end], end
-    elif head == _BYTES << 5 | _SHORT and at + 1 < len(data) and data[at + 1] >= _SHORT:
-        end = at + 2 + data[at + 1]
-        if end <= len(data):
-            return data[at + 2 : end], end
     major, argument, begin = _read_head(data, at)
     if major == _UINT:
         return argument, begin
@@ -196,10 +237,7 @@ def _read(data: bytes, at: int, depth_left: int, items_max: int) -> tuple[Value,
     entries: dict[int, Value] = {}
     last = -1
     for _ in range(argument):
-        if at < len(data) and data[at] < _SHORT:
-            key_major, key, begin = _UINT, data[at], at + 1
-        else:
-            key_major, key, begin = _read_head(data, at)
+        key_major, key, begin = _read_head(data, at)
         if key_major != _UINT:
             raise CodecError("a map key is not an unsigned integer", at, "unsigned integer keys")
         if key <= last:

@@ -7,13 +7,13 @@ so nothing here ever encodes an envelope a second time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from metanode.core.model import codec
 from metanode.core.model.accounts import account_id, to_bech32m
 from metanode.core.model.errors import Rejection
-from metanode.core.model.hashing import H
+from metanode.core.model.hashing import H, H_many
 from metanode.core.model.kinds import KindRegistry
 from metanode.core.model.limits import ACCOUNT_BYTES, ENVELOPE_BYTES_MAX, PUBLIC_KEY_BYTES, SIGNATURE_BYTES
 
@@ -118,6 +118,11 @@ def check_envelope(envelope: Envelope, *, chain_id: int, registry: KindRegistry)
 def signing_digest(signed: bytes, genesis_hash: bytes) -> bytes:
     """Return the 32 bytes an account signs: H(txsig, genesis_hash || signed)."""
     return H("txsig", genesis_hash + signed)
+
+
+def signing_digests(signed: Sequence[bytes], genesis_hash: bytes) -> list[bytes]:
+    """Return `signing_digest` of each, in order; one call into the hash provider."""
+    return H_many("txsig", [genesis_hash + each for each in signed])
 
 
 def build_envelope(

@@ -57,28 +57,43 @@ class SortedMap:
             chunks += self._chunks[done:place]
             after = place + 1
             end = bisect_left(pending, self._firsts[after], at) if after < len(self._firsts) else len(pending)
-            keys, values = self._chunks[place] if self._chunks else ((), ())
-            entries = dict(zip(keys, values, strict=True))
-            for key in pending[at:end]:
-                value = changes[key]
-                if value is None:
-                    entries.pop(key, None)
-                else:
-                    entries[key] = value
-            _append(chunks, sorted(entries.items()))
+            chunk = self._chunks[place] if self._chunks else ((), ())
+            _append(chunks, *_changed(chunk, pending[at:end], changes))
             at, done = end, after
         chunks += self._chunks[done:]
         return SortedMap(chunks)
 
 
-def _append(chunks: list[_Chunk], entries: list[tuple[bytes, bytes]]) -> None:
+def _changed(
+    chunk: _Chunk, pending: Sequence[bytes], changes: Mapping[bytes, bytes | None]
+) -> tuple[Sequence[bytes], Sequence[bytes]]:
+    """Return keys and values of a chunk after its changes; the keys themselves when only values change."""
+    keys: Sequence[bytes] = chunk[0]
+    values = list(chunk[1])
+    for key in pending:
+        value = changes[key]
+        at = bisect_left(keys, key)
+        present = at < len(keys) and keys[at] == key
+        if present and value is not None:
+            values[at] = value
+        elif present or value is not None:
+            written = keys if isinstance(keys, list) else list(keys)
+            if value is None:
+                del written[at], values[at]
+            else:
+                written.insert(at, key)
+                values.insert(at, value)
+            keys = written
+    return keys, values
+
+
+def _append(chunks: list[_Chunk], keys: Sequence[bytes], values: Sequence[bytes]) -> None:
     """Add entries that follow all of `chunks`, cut to size."""
-    if chunks and len(entries) < CHUNK_MIN:
-        keys, values = chunks.pop()
-        entries = [*zip(keys, values, strict=True), *entries]
+    if chunks and len(keys) < CHUNK_MIN:
+        left_keys, left_values = chunks.pop()
+        keys, values = [*left_keys, *keys], [*left_values, *values]
     # Equal parts of about half the limit, so that a growing chunk is not split at every insertion.
-    parts = 1 if len(entries) <= CHUNK_MAX else -(-2 * len(entries) // CHUNK_MAX)
-    size = max(-(-len(entries) // parts), 1)
-    for begin in range(0, len(entries), size):
-        part = entries[begin : begin + size]
-        chunks.append((tuple(key for key, _ in part), tuple(value for _, value in part)))
+    parts = 1 if len(keys) <= CHUNK_MAX else -(-2 * len(keys) // CHUNK_MAX)
+    size = max(-(-len(keys) // parts), 1)
+    for begin in range(0, len(keys), size):
+        chunks.append((tuple(keys[begin : begin + size]), tuple(values[begin : begin + size])))

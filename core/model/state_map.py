@@ -37,15 +37,19 @@ class _Leaf:
 class _Inner:
     __slots__ = ("hash", "left", "right")
 
+    hash: bytes
+    """Set by `_hash_fresh` once the update that made the node is complete."""
+
     def __init__(self, left: _Node, right: _Node) -> None:
         self.left = left
         self.right = right
-        self.hash = H("mnode", _hash(left) + _hash(right))
 
 
 _Node: TypeAlias = "_Leaf | _Inner | None"
 _Change = tuple[bytes, "_Leaf | None"]
 """A path, and the leaf to stand there or None to remove it."""
+_Fresh = list[list[_Inner]]
+"""Inner nodes that an update makes, by depth: one call hashes a whole level."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,10 @@ class StateMap:
             (path, None if digest is None else _Leaf(path, digest, next(leaf_hashes))) for path, digest in staged
         ]
         leaves.sort(key=_path_of)
-        return StateMap(self._entries.update(real), _apply(self._top, leaves, 0))
+        fresh: _Fresh = []
+        top = _apply(self._top, leaves, 0, fresh)
+        _hash_fresh(fresh)
+        return StateMap(self._entries.update(real), top)
 
     def prove(self, key: bytes) -> StateProof:
         """Return the proof of what `key` holds here, be it a value or nothing."""
@@ -174,36 +181,68 @@ def verify_state(root: bytes, key: bytes, value: bytes | None, proof: StateProof
     return _bind(proof.count, current) == root
 
 
-def _apply(node: _Node, changes: Sequence[_Change], depth: int) -> _Node:
+def _apply(node: _Node, changes: Sequence[_Change], depth: int, fresh: _Fresh) -> _Node:
     """The subtree at `depth` after `changes`, which all lie in it and rise by path."""
-    if not changes:
-        return node
+    if len(changes) < 2:
+        return _apply_one(node, *changes[0], depth, fresh) if changes else node
     if isinstance(node, _Inner):
         split = _split(changes, depth)
-        left = _apply(node.left, changes[:split], depth + 1)
-        right = _apply(node.right, changes[split:], depth + 1)
-        return _join(left, right)
+        left = _apply(node.left, changes[:split], depth + 1, fresh)
+        right = _apply(node.right, changes[split:], depth + 1, fresh)
+        return _join(left, right, depth, fresh)
     leaves = {path: leaf for path, leaf in changes if leaf is not None}
     if node is not None and all(path != node.path for path, _ in changes):
         leaves[node.path] = node
-    return _build([leaves[path] for path in sorted(leaves)], depth)
+    return _build([leaves[path] for path in sorted(leaves)], depth, fresh)
 
 
-def _build(leaves: Sequence[_Leaf], depth: int) -> _Node:
+def _apply_one(node: _Node, path: bytes, leaf: _Leaf | None, depth: int, fresh: _Fresh) -> _Node:
+    """`_apply` for a single change: down to its place and up again, which is most of the way for most changes."""
+    above: list[_Inner] = []
+    while isinstance(node, _Inner):
+        above.append(node)
+        node = node.right if _bit(path, depth) else node.left
+        depth += 1
+    below: _Node = leaf
+    if node is not None and node.path != path:
+        below = node if leaf is None else _build(sorted((node, leaf), key=lambda each: each.path), depth, fresh)
+    for inner in reversed(above):
+        depth -= 1
+        left, right = (inner.left, below) if _bit(path, depth) else (below, inner.right)
+        below = _join(left, right, depth, fresh)
+    return below
+
+
+def _build(leaves: Sequence[_Leaf], depth: int, fresh: _Fresh) -> _Node:
     """The subtree at `depth` that holds exactly `leaves`, which rise by path."""
     if len(leaves) < 2:
         return leaves[0] if leaves else None
     split = _split([(leaf.path, leaf) for leaf in leaves], depth)
-    return _Inner(_build(leaves[:split], depth + 1), _build(leaves[split:], depth + 1))
+    return _inner(_build(leaves[:split], depth + 1, fresh), _build(leaves[split:], depth + 1, fresh), depth, fresh)
 
 
-def _join(left: _Node, right: _Node) -> _Node:
+def _join(left: _Node, right: _Node, depth: int, fresh: _Fresh) -> _Node:
     """The parent of two subtrees; a lone leaf takes its parent's place."""
     if left is None and not isinstance(right, _Inner):
         return right
     if right is None and not isinstance(left, _Inner):
         return left
-    return _Inner(left, right)
+    return _inner(left, right, depth, fresh)
+
+
+def _inner(left: _Node, right: _Node, depth: int, fresh: _Fresh) -> _Inner:
+    node = _Inner(left, right)
+    while len(fresh) <= depth:
+        fresh.append([])
+    fresh[depth].append(node)
+    return node
+
+
+def _hash_fresh(fresh: _Fresh) -> None:
+    for level in reversed(fresh):
+        hashes = H_many("mnode", [_hash(node.left) + _hash(node.right) for node in level])
+        for node, digest in zip(level, hashes, strict=True):
+            node.hash = digest
 
 
 def _split(changes: Sequence[_Change], depth: int) -> int:

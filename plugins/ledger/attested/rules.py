@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from metanode.core.model.bodies import KINDS
 from metanode.core.model.errors import SettingsError
@@ -99,8 +100,7 @@ class Journal:
         self.events.append(LedgerEvent(name, self.height, data))
 
 
-@dataclass(frozen=True)
-class Slip:
+class Slip(NamedTuple):
     """An envelope at its position: what the rules of a kind are given beside its body."""
 
     id: bytes

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from metanode.core.model import ed25519
 from metanode.core.model.accounts import account_id
-from metanode.core.model.envelope import Envelope, signing_digest
+from metanode.core.model.envelope import Envelope, signing_digests
 from metanode.fingerprint.keyed import run_keyed
 
 VERDICTS_MAX = 50_000
@@ -45,6 +45,15 @@ class Lru(Generic[_K, _V]):
                 self._entries.move_to_end(key)
             return value
 
+    def get_many(self, keys: Sequence[_K]) -> list[_V | None]:
+        """Return `get` of each key."""
+        with self._lock:
+            values = list(map(self._entries.get, keys))
+            for key, value in zip(keys, values, strict=True):
+                if value is not None:
+                    self._entries.move_to_end(key)
+            return values
+
     def put(self, key: _K, value: _V) -> None:
         """Remember a value."""
         with self._lock:
@@ -65,10 +74,11 @@ class Verdicts:
 
     def verify(self, pairs: Sequence[tuple[Envelope, bytes]]) -> list[bool]:
         """Tell for each (envelope, public key) whether the signature holds; unknown ones in one batch."""
-        verdicts = [self._signatures.get((envelope.id, key)) for envelope, key in pairs]
+        verdicts = self._signatures.get_many([(envelope.id, key) for envelope, key in pairs])
         unknown = [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is None]
+        digests = signing_digests([each.signed for each, _ in unknown], self._genesis_hash)
         fresh = ed25519.verify_many(
-            [(key, signing_digest(each.signed, self._genesis_hash), each.signature) for each, key in unknown]
+            [(key, digest, each.signature) for (each, key), digest in zip(unknown, digests, strict=True)]
         )
         for (envelope, key), verdict in zip(unknown, fresh, strict=True):
             self._signatures.put((envelope.id, key), verdict)

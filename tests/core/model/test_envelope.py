@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from metanode.core.model import codec, ed25519
 from metanode.core.model.accounts import account_id
 from metanode.core.model.bodies import KINDS
-from metanode.core.model.envelope import build_envelope, check_envelope, decode_envelope, signing_digest
+from metanode.core.model.envelope import (
+    build_envelope,
+    check_envelope,
+    decode_envelope,
+    signing_digest,
+    signing_digests,
+)
 from metanode.core.model.errors import CodecError, MetanodeError, Rejection
 from metanode.core.model.kinds import KindRegistry
 from metanode.core.model.limits import ENVELOPE_BYTES_MAX, UINT_MAX
@@ -160,3 +166,10 @@ def test_a_check_answers_for_the_chain_and_the_registry_it_was_asked_with() -> N
         check_envelope(envelope, chain_id=CHAIN_ID + 1, registry=REGISTRY)
     with pytest.raises(Rejection, match="UNKNOWN_KIND"):
         check_envelope(envelope, chain_id=CHAIN_ID, registry=KindRegistry())
+
+
+def test_many_digests_are_those_of_each() -> None:
+    """In order, whatever computes them."""
+    signed = [bytes([number]) * number for number in range(5)]
+    assert signing_digests(signed, GENESIS_HASH) == [signing_digest(each, GENESIS_HASH) for each in signed]
+    assert signing_digests([], GENESIS_HASH) == []

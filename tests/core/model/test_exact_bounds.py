@@ -84,8 +84,11 @@ def test_a_record_with_the_largest_inventory_is_read_and_a_larger_is_not() -> No
 
 @pytest.mark.parametrize(
     ("results", "code"),
-    [(((0, 5),), ""), (((0, 5), (1, 5)), ""), (((0, 5), (0, 5)), "BAD_SHAPE"), (((1, 5), (0, 5)), "BAD_SHAPE")],
-)
+    [
+        (((0, 5),), ""), (((0, 5), (1, 5)), ""), (((0, 5), (1, 5), (2, 5)), ""), (((0, 5), (0, 5)), "BAD_SHAPE"),
+        (((1, 5), (0, 5)), "BAD_SHAPE"), (((0, 5), (2, 5), (1, 5)), "BAD_SHAPE"),
+    ],
+)  # fmt: skip
 def test_probe_ids_rise_from_zero_on(results: tuple[tuple[int, int], ...], code: str) -> None:
     """One result a probe, in one order."""
     data = codec.encode({0: 0, 1: bytes(32), 2: b"", 3: results, 4: ""})
@@ -176,3 +179,14 @@ def test_a_codec_error_names_the_byte_where_the_item_begins() -> None:
         with pytest.raises(CodecError) as caught:
             codec.decode(data)
         assert caught.value.offset == at
+
+
+def test_bytes_by_another_name_are_bytes() -> None:
+    """A subclass is encoded as what it is."""
+
+    class Name(bytes):
+        pass
+
+    for size in (0, 1, 23, 24, 255, 256):
+        assert codec.encode([Name(size), 1]) == codec.encode([bytes(size), 1])
+        assert codec.decode(codec.encode(Name(size))) == bytes(size)

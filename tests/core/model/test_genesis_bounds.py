@@ -14,6 +14,7 @@ from metanode.core.model.genesis import Genesis, genesis_from_json
 from metanode.core.model.header import Header, Roots, decode_header
 from metanode.core.model.limits import GENESIS_BYTES_MAX, HEADER_BYTES_MAX
 from metanode.core.model.params import PARAM_RANGES
+from metanode.core.model.strict_json import expect_hex, load_object, nearest
 from metanode.core.model.validators import decode_set, encode_set
 
 CASES = json.loads((Path(__file__).parents[2] / "vectors" / "genesis.json").read_text())["cases"]
@@ -151,3 +152,59 @@ def test_a_header_of_the_largest_size_is_looked_at_and_a_longer_is_not() -> None
         with pytest.raises(MetanodeError) as caught:
             decode_header(bytes(size))
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("x" * 78, '"' + "x" * 78 + '"'), ("x" * 79, '"' + "x" * 76 + "..."), ("x" * 999, '"' + "x" * 76 + "...")],
+)
+def test_a_wrong_value_is_shown_up_to_eighty_characters(value: str, shown: str) -> None:
+    """As it stands in the file."""
+    with pytest.raises(SettingsError) as caught:
+        genesis_from_json(json.dumps({**FILE, "chain_id": value}))
+    assert caught.value.message == f"genesis.chain_id is {shown}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("chain_name", 5, "genesis.chain_name is 5"), ("accounts", [], "genesis.accounts is []"),
+        ("params", 0, "genesis.params is 0"), ("chain_id", True, "genesis.chain_id is true"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_type_is_named(key: str, value: Any, message: str) -> None:
+    """With what it is."""
+    with pytest.raises(SettingsError) as caught:
+        genesis_from_json(json.dumps({**FILE, key: value}))
+    assert caught.value.message == message
+
+
+def test_hex_in_a_file_is_lower_case_and_of_its_length() -> None:
+    """And the message says how long."""
+    for text, wanted in (("AB" * 32, "64 lower-case hex digits"), ("ab" * 31, "64 lower-case hex digits")):
+        with pytest.raises(SettingsError) as caught:
+            expect_hex(text, "key", size=32)
+        assert caught.value.expected == wanted
+    with pytest.raises(SettingsError) as caught:
+        expect_hex("abc", "key")
+    assert caught.value.expected == "lower-case hex"
+    assert expect_hex("", "key") == b""
+
+
+def test_a_key_that_stands_twice_is_the_one_that_is_named() -> None:
+    """Not another that stands before or between."""
+    with pytest.raises(SettingsError, match="key 'b' stands twice"):
+        load_object('{"a": 1, "b": 2, "c": 3, "b": 4, "d": 5}', "file")
+
+
+def test_an_unknown_key_is_told_the_one_nearest_to_it() -> None:
+    """One word, then all there are."""
+    assert nearest("treasurry", ["treasury", "treasure"]) == "treasury (nearest of: treasury, treasure)"
+    assert nearest("zzz", ["treasury", "params"]) == "one of: treasury, params"
+
+
+def test_rules_look_back_two_epochs_or_as_long_as_a_challenge_is_fresh() -> None:
+    """The longer of both, in milliseconds."""
+    params = replace(GENESIS.params, slot_ms=1_000, slots_per_epoch=6, attest_every_slots=2, challenge_fresh_ms=5_000)
+    assert params.look_back_ms == 12_000
+    assert replace(params, challenge_fresh_ms=12_001).look_back_ms == 12_001

@@ -116,7 +116,7 @@ def test_the_last_item_is_not_also_number_minus_one() -> None:
     assert verify_path(list_root(items), b"d", 3, 4, path) is True
     assert verify_path(list_root(items), b"d", -1, 4, path) is False
     assert verify_path(list_root(items), b"d", 3, 4, path[:1]) is False
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="item -1 of 4"):
         prove(items, -1)
 
 

@@ -9,7 +9,7 @@ import pytest
 from metanode.core.model import amounts, codec
 from metanode.core.model.accounts import parse_account
 from metanode.core.model.block import Block
-from metanode.core.model.bodies import Attest, MachineRecord
+from metanode.core.model.bodies import Attest, MachineRecord, MachineReveal
 from metanode.core.model.bundle import Bundle, ReceiptItem, StateItem
 from metanode.core.model.envelope import build_envelope
 from metanode.core.model.errors import Rejection
@@ -75,6 +75,7 @@ def test_a_printed_object_leaves_out_its_bytes() -> None:
         envelope,
         Block(b"header", SECRET, (0, len(SECRET))),
         MachineRecord(bytes(32), bytes(20), bytes(32), SECRET, 0, (), SECRET, ""),
+        MachineReveal(bytes(32), SECRET, SECRET[:64]),
         Attest(0, bytes(32), SECRET, (), ""),
         ReceiptItem(SECRET, SECRET, 0, 1, (SECRET,), (SECRET,)),
         StateItem(b"key", b"value", state.prove(b"key")),

@@ -242,3 +242,28 @@ def test_the_sorted_map_equals_a_dict_through_splits_and_joins(steps: list[tuple
         for start in (b"\0\7", b"\0\xff\1", b"\1\x10"):
             assert list(version.items_from(start)) == sorted(item for item in content.items() if item[0] >= start)
             assert version.get(start) == content.get(start)
+
+
+@pytest.mark.parametrize(("siblings", "good"), [(255, True), (256, True), (257, False)])
+def test_a_path_has_at_most_as_many_siblings_as_a_path_has_bits(siblings: int, good: bool) -> None:
+    """Two keys may differ in the last bit only; beyond that there is nothing to tell apart."""
+    path, value_hash = H("mleaf", b"key"), H("mvalue", b"value")
+    beside = tuple(H("mvalue", bytes([place % 256])) for place in range(siblings))
+    current = H("mleaf", path + value_hash)
+    for place in range(min(siblings, 256) - 1, -1, -1):
+        bit = int.from_bytes(path, "big") >> (255 - place) & 1
+        current = H("mnode", beside[place] + current if bit else current + beside[place])
+    root = H("root", (2).to_bytes(8, "big") + current)
+    assert verify_state(root, b"key", b"value", StateProof(beside, (path, value_hash), 2)) is good
+
+
+def test_a_malformed_proof_gives_false_itself() -> None:
+    """Not something that merely counts as false."""
+    state = StateMap.from_entries([(b"key", b"value")])
+    proof = state.prove(b"key")
+    assert verify_state(state.root, b"key", b"value", proof) is True
+    for bad in (replace(proof, siblings=(b"short",)), replace(proof, count=-1), replace(proof, leaf=(b"", b""))):
+        assert verify_state(state.root, b"key", b"value", bad) is False
+    assert verify_state(state.root, b"key", None, proof) is False
+    assert verify_state(state.root, b"key", b"value", replace(proof, leaf=None)) is False
+    assert not hasattr(state, "__dict__"), "a node keeps hundreds of versions"

@@ -1,8 +1,25 @@
-"""Where entries of the state stand: the keys that proofs and other implementations name."""
+"""Where entries of the state stand and how they are spelled: what proofs and other implementations rely on."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from metanode.core.model.state_map import StateMap
 from metanode.plugins.ledger.attested import tables
+from metanode.plugins.ledger.attested.entries import (
+    Account,
+    Counters,
+    Entry,
+    Number,
+    Seal,
+    Settlement,
+    SponsorCount,
+    Tag,
+)
+from metanode.plugins.ledger.attested.state import LedgerState
+from metanode.plugins.ledger.attested.supply import is_whole
 from metanode.plugins.ledger.attested.tables import Global
 
 
@@ -24,3 +41,47 @@ def test_the_numbers_of_the_whole_chain_keep_their_ids() -> None:
     """Behind the table's number 9."""
     assert [tables.global_key(entry) for entry in Global][:6] == [bytes((9, number)) for number in range(1, 7)]
     assert [entry.name for entry in Global][:6] == ["CARRIED", "TREASURY", "FEES", "SUPPLY", "MACHINES", "SETTLEMENT"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "spelled"),
+    [
+        (Counters(), "86004040000000"),
+        (Counters(1, 0b1, 0xFF, 2, 3, 4), "8601410141ff020304"),
+        (Counters(0, 0x100, 0x1FF, 0, 0, 0), "860042000142ff01000000"),
+        (Account(), "83000040"),
+        (Account(24, 1, b"key"), "83181801436b6579"),
+        (Number(0), "8100"),
+        (Seal(1, 2, b"s"), "8301024173"),
+        (Tag(1, 2, 3), "83010203"),
+        (SponsorCount(1, 2), "820102"),
+        (Settlement(1, 2, 3, 4, 5, 6), "86010203040506"),
+    ],
+)
+def test_an_entry_has_one_spelling(entry: Entry, spelled: str) -> None:
+    """The state's root is over these bytes: bitmaps have no zero byte at their end, an empty one no byte at all."""
+    assert entry.encode().hex() == spelled
+    assert type(entry).decode(bytes.fromhex(spelled)) == entry
+
+
+def test_what_is_not_there_counts_as_zero() -> None:
+    """Reading changes nothing."""
+    state = LedgerState(StateMap.empty())
+    assert [state.number(entry) for entry in list(Global)[:5]] == [0] * 5
+    assert state.account(b"a" * 20) == Account(0, 0, b"")
+    assert state.counters(0) == Counters(0, 0, 0, 0, 0, 0)
+    assert not state.has_counters(0)
+    assert state.changes() == []
+
+
+def test_genesis_writes_its_zeros(chain: Any) -> None:
+    """Other implementations hash the same entries."""
+    for entry in (Global.CARRIED, Global.FEES, Global.MACHINES):
+        assert chain.head.state.get(tables.global_key(entry)) == bytes.fromhex("8100")
+    assert chain.head.state.get(tables.global_key(Global.SETTLEMENT)) is None
+
+
+def test_parts_that_do_not_sum_are_told() -> None:
+    """`supply` against all the rest."""
+    assert is_whole({"supply": 6, "accounts": 1, "pot": 2, "fees": 3})
+    assert not is_whole({"supply": 6, "accounts": 1, "pot": 2, "fees": 4})
