@@ -31,7 +31,7 @@ OWN = {
     "plugins/ledger/attested/tables": ("test_state.py",),
     "plugins/ledger/attested/verdicts": ("test_validity.py",),
     "plugins/ledger/attested/views": ("test_contract.py",),
-    "fingerprint/classes": ("test_scoring.py", "test_multipliers.py"),
+    "fingerprint/classes": ("test_every_model.py", "test_scoring.py", "test_multipliers.py"),
 }
 """Own tests of a module where they are not `test_<module>.py`."""
 

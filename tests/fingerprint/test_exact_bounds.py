@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from metanode.core.model.codec import decode, encode
 from metanode.core.model.errors import CodecError, Rejection, SettingsError
-from metanode.fingerprint import samples, scoring, virtual
+from metanode.fingerprint import multipliers, samples, scoring, virtual
 from metanode.fingerprint.checks import Check
 from metanode.fingerprint.inventory import (
     BINDINGS,
@@ -361,3 +362,54 @@ def test_pci_devices_of_hypervisors_are_known_by_number() -> None:
     assert virtual._pci_names([(0x1414, 0x5353)]) == {"hyper-v display (1414:5353)"}
     assert virtual._pci_names([(0x15AD, 0x0405)]) == {"vmware (15ad)"}
     assert virtual._pci_names([(0x1234, 0x1112), (0x1414, 0x1111), (0x8086, 0x5353)]) == set()
+
+
+@pytest.mark.parametrize(
+    ("mac", "maker"), [("52:54:00:12:34:56", "qemu"), ("08:00:27:00:00:01", "virtualbox"), ("00:11:22:33:44:55", "")]
+)
+def test_a_network_card_s_address_hints_at_who_made_it(mac: str, maker: str) -> None:
+    """By its first half."""
+    files = {
+        "link:sys/class/net/eth0": "../../devices/pci0000:00/0000:00:03.0/net/eth0", "sys/class/net/eth0/address": mac,
+        "sys/class/net/eth0/addr_assign_type": "0",
+    }  # fmt: skip
+    assert found(files=files) == ({(9, maker)} if maker else set())
+
+
+def test_samples_twice_as_slow_as_the_fastest_are_still_a_measurement() -> None:
+    """One in a thousand more is noise."""
+    quiet, loud = (Summary(samples.FLOAT_ADD, 7, 1_000, median, 9_999) for median in (2_000, 2_001))
+    below = Summary(samples.INT_ADD, 7, 1_000, 1_000, 1_000)
+    assert check_of("float_int_add_ratio", quiet, below).reason == "NO_ENVELOPE"
+    assert check_of("float_int_add_ratio", loud, below).reason == "TOO_NOISY"
+
+
+def test_a_machine_worth_exactly_one_is_not_capped_at_one() -> None:
+    """A cap that takes nothing away is not told."""
+    rows = [
+        {"family": family, "arch": arch, "name": "", "class": "modern", "edge": worth, "rustchain": worth}
+        for family, arch, worth in (("unknown", "unknown", 0), ("x86", "modern", SCALE), ("x86", "386", SCALE + 1))
+    ]
+    table = parse_table(json.dumps({"version": 1, "scale": SCALE, "rows": rows}))
+    unseen = replace(PC, sources=0, features=())
+    assert score(unseen, (), Policy("edge", SCALE), table=table).caps == ()
+    above = score(replace(unseen, cpu=replace(PC.cpu, family=3)), (), Policy("edge", SCALE), table=table)
+    assert (above.base_multiplier, above.caps) == (SCALE, ("not_looked_at",))
+
+
+def test_rules_are_named_by_their_version_and_the_table() -> None:
+    """So that a node with another table refuses the chain instead of forking from it."""
+    table = multipliers.load_table()
+    assert scoring.scoring_name(table) == f"1-{table.digest.hex()}"
+    assert len(table.digest) == 32
+
+
+def test_a_missing_table_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """And a damaged one."""
+    path = tmp_path / "multipliers.json"
+    monkeypatch.setattr(multipliers, "_FILE", path)
+    for content, word in ((None, "FileNotFoundError"), (b"\xff", "UnicodeDecodeError")):
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(SettingsError, match=word):
+            multipliers.load_table.__wrapped__()

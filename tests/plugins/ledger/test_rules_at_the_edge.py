@@ -19,6 +19,7 @@ from metanode.plugins.ledger.attested.entries import Account, Counters, Settleme
 from metanode.plugins.ledger.attested.rules import next_place, rules_of
 from metanode.plugins.ledger.attested.schedule import Schedule
 from metanode.plugins.ledger.attested.state import LedgerState
+from metanode.plugins.ledger.attested.supply import supply_parts
 from metanode.plugins.ledger.attested.verdicts import Lru, Verdicts
 
 
@@ -221,8 +222,36 @@ def test_hex_of_a_request_may_use_every_digit_of_either_case() -> None:
 
 async def test_the_rules_do_nothing_until_they_are_asked(chain: Any, autojump_clock: Any) -> None:
     """Started at once, and there for as long as the node is."""
+    started = False
     with trio.move_on_after(1_000) as scope:
         async with trio.open_nursery() as nursery:
             await nursery.start(chain.ledger.run)
-            assert not scope.cancel_called
+            started = True
+    assert started
     assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize(("age_ms", "code"), [(1_000, 0), (1_001, 257)])
+def test_a_record_rests_on_a_fresh_challenge(new_chain: Any, kit: Any, age_ms: int, code: int) -> None:
+    """To the millisecond, also where attestations may look further back."""
+    chain = new_chain(challenge_fresh_ms=1_000)
+    body = chain.reveal_body(kit.box(1), chain.record(kit.box(1)))
+    chain.block(chain.commit(body), after_ms=1)
+    assert chain.codes(chain.reveal(body), after_ms=age_ms - 1) == [code]
+
+
+def test_what_is_asked_for_among_others_counts_as_used() -> None:
+    """Looking many up is looking each up."""
+    memory: Lru[str, int] = Lru(3)
+    for key in "abc":
+        memory.put(key, 1)
+    assert memory.get_many(["a", "x"]) == [1, None]
+    memory.put("d", 1)
+    assert [key for key in "abcd" if memory.get(key)] == ["a", "c", "d"]
+
+
+def test_a_state_without_validators_has_nothing_bonded() -> None:
+    """As before genesis."""
+    assert supply_parts(StateMap.empty()) == {
+        "supply": 0, "accounts": 0, "bonded": 0, "pot": 0, "settling": 0, "fees": 0, "treasury": 0,
+    }  # fmt: skip
