@@ -413,3 +413,28 @@ def test_a_missing_table_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
             path.write_bytes(content)
         with pytest.raises(SettingsError, match=word):
             multipliers.load_table.__wrapped__()
+
+
+def test_an_inventory_may_have_4096_bytes_and_no_more() -> None:
+    """Written and looked at alike; what is read has its own bounds on each text."""
+
+    def named(chars: int) -> Inventory:
+        return replace(PC, cpu=replace(PC.cpu, name="n" * chars))
+
+    chars = 3_000 + 4_096 - len(named(3_000).encode())
+    assert len(named(chars).encode()) == 4_096
+    with pytest.raises(Rejection, match="INVENTORY_TOO_LARGE"):
+        named(chars + 1).encode()
+    with pytest.raises(Rejection, match="BAD_SHAPE"):
+        decode_inventory(named(chars).encode())
+    with pytest.raises(Rejection, match="INVENTORY_TOO_LARGE"):
+        decode_inventory(named(chars).encode() + b"\0")
+
+
+@pytest.mark.parametrize("code", [code for code, kind in virtual.SIGNS.items() if kind.severity == "declared"])
+def test_a_xen_control_domain_explains_three_signs_and_no_other(code: int) -> None:
+    """The flag, the kernel's word and the clock; it owns the hardware all the same."""
+    about = virtual.SIGNS[code].about
+    alone, explained = (Sign(code, "x"),), (Sign(code, "x"), Sign(12, "control_d"))
+    assert virtual.decided_by(alone, about) == alone
+    assert bool(virtual.decided_by(explained, about)) == (code not in (1, 3, 7))

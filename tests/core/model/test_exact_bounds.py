@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from metanode.core.model import amounts, blake3, bodies, codec, ecvrf, ed25519, limits
+from metanode.core.model import edwards25519 as group
 from metanode.core.model.accounts import parse_account, to_rtc
 from metanode.core.model.block import decode_block
 from metanode.core.model.bundle import decode_bundle
@@ -190,3 +191,36 @@ def test_bytes_by_another_name_are_bytes() -> None:
     for size in (0, 1, 23, 24, 255, 256):
         assert codec.encode([Name(size), 1]) == codec.encode([bytes(size), 1])
         assert codec.decode(codec.encode(Name(size))) == bytes(size)
+
+
+@pytest.mark.parametrize("info", [28, 29, 30, 31])
+def test_a_reserved_length_is_no_length(info: int) -> None:
+    """Alone, in a list and in a map; with as many bytes behind it as a longer integer would take."""
+    for begin in (b"", b"\x81", b"\xa1\x00", b"\x82\x01"):
+        for major in (0, 2):
+            data = begin + bytes([major << 5 | info]) + b"\x01" + bytes(15)
+            assert code_of(lambda data=data: codec.decode(data)) == "NOT_CANONICAL"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {0: inner}], ids=["list", "map"])
+def test_cbor_nests_eight_deep_and_no_deeper(wrap: Callable[[codec.Encodable], codec.Encodable]) -> None:
+    """In writing as in reading; a number is no nesting."""
+    value: codec.Encodable = 1
+    for _ in range(8):
+        value = wrap(value)
+    data = codec.encode(value)
+    assert codec.encode(codec.decode(data)) == data
+    assert code_of(lambda: codec.encode(wrap(value))) == "NOT_CANONICAL"
+    head = b"\x81" if isinstance(value, list) else b"\xa1\x00"
+    assert code_of(lambda: codec.decode(head + data)) == "NOT_CANONICAL"
+    assert codec.decode(b"\x01", depth_max=0) == 1
+    assert codec.decode(head + b"\x01", depth_max=1) in ([1], {0: 1})
+    assert code_of(lambda: codec.decode(head + b"\x01", depth_max=0)) == "NOT_CANONICAL"
+
+
+def test_only_the_neutral_element_is_the_identity() -> None:
+    """(0, -1) has the same x."""
+    assert group.is_identity(group.IDENTITY)
+    assert group.is_identity((0, 5, 5, 0))
+    assert not group.is_identity((0, group.P - 1, 1, 0))
+    assert not group.is_identity(group.BASE)

@@ -127,3 +127,14 @@ def test_an_only_item_is_number_zero_of_one(index: int, count: int) -> None:
     assert verify_path(root, b"only", 0, 1, [])
     assert not verify_path(root, b"only", index, count, [])
     assert not verify_path(root, b"only", 0, 1, [bytes(32)])
+
+
+@pytest.mark.parametrize(("count", "good"), [(2**32, True), (2**32 + 1, False)])
+def test_a_list_has_at_most_two_to_the_32_items(count: int, good: bool) -> None:
+    """The first item's path, with made-up neighbours."""
+    path = [H("leaf", bytes([level])) for level in range((count - 1).bit_length())]
+    top = H("leaf", b"first")
+    for sibling in path:
+        top = H("node", top + sibling)
+    root = H("root", count.to_bytes(8, "big") + top)
+    assert verify_path(root, b"first", 0, count, path) is good

@@ -267,3 +267,19 @@ def test_a_malformed_proof_gives_false_itself() -> None:
     assert verify_state(state.root, b"key", None, proof) is False
     assert verify_state(state.root, b"key", b"value", replace(proof, leaf=None)) is False
     assert not hasattr(state, "__dict__"), "a node keeps hundreds of versions"
+
+
+def test_a_count_has_sixty_four_bits_and_a_leaf_two_hashes() -> None:
+    """Each checked by itself; everything else of these proofs fits."""
+    path, value_hash = H("mleaf", b"key"), H("mvalue", b"value")
+    leaf = H("mleaf", path + value_hash)
+    for count in (2**64 - 1, 2**64):
+        proof = StateProof((), (path, value_hash), count)
+        root = H("root", (count % 2**64).to_bytes(8, "big") + leaf)
+        assert verify_state(root, b"key", b"value", proof) is (count < 2**64)
+    for odd in ((b"p" * 32, b"v" * 33), (b"p" * 33, b"v" * 32)):
+        root = H("root", (1).to_bytes(8, "big") + H("mleaf", odd[0] + odd[1]))
+        assert verify_state(root, b"absent", None, StateProof((), odd, 1)) is False
+        good = (b"p" * 32, b"v" * 32)
+        root = H("root", (1).to_bytes(8, "big") + H("mleaf", good[0] + good[1]))
+        assert verify_state(root, b"absent", None, StateProof((), good, 1)) is True
