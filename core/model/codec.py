@@ -62,7 +62,10 @@ def _write(out: bytearray, value: Encodable, depth_left: int) -> None:
         _check_depth(depth_left, len(out))
         _write_head(out, _ARRAY, len(value))
         for item in value:
-            _write(out, item, depth_left - 1)
+            if type(item) is int and 0 <= item < _SHORT:  # half of all that is written
+                out.append(item)
+            else:
+                _write(out, item, depth_left - 1)
     elif isinstance(value, dict):
         _check_depth(depth_left, len(out))
         _write_head(out, _MAP, len(value))
@@ -77,12 +80,13 @@ def _write(out: bytearray, value: Encodable, depth_left: int) -> None:
 
 
 def _write_head(out: bytearray, major: int, argument: int) -> None:
-    if not 0 <= argument <= UINT_MAX:
-        raise CodecError(f"integer {argument} out of range", len(out), "an integer from 0 to 2^64-1")
-    if argument < 24:
+    if 0 <= argument < _SHORT:
         out.append(major << 5 | argument)
+    elif not 0 <= argument <= UINT_MAX:
+        raise CodecError(f"integer {argument} out of range", len(out), "an integer from 0 to 2^64-1")
     elif argument < 1 << 8:
-        out += bytes((major << 5 | 24, argument))
+        out.append(major << 5 | 24)
+        out.append(argument)
     elif argument < 1 << 16:
         out.append(major << 5 | 25)
         out += argument.to_bytes(2, "big")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import httptools
 
 from metanode.core.model.errors import MetanodeError
@@ -30,6 +32,8 @@ class HttptoolsParser:
         self._fields: list[tuple[bytes, bytes]] = []
         self._target = b""
         self._head: Head | None = None
+        self._last: tuple[tuple[object, ...], Head] | None = None
+        """The last head that was accepted, beside what it was read from: clients repeat themselves."""
         self._body = bytearray()
         self._refusal: MetanodeError | None = None
         self._finished = False
@@ -123,18 +127,16 @@ class HttptoolsParser:
     def on_headers_complete(self) -> None:
         """The head is whole: check it before any body is kept."""
         self._progress = True
-        try:
-            self._head = read_head(
-                self._parser.get_method(),
-                self._target,
-                self._parser.get_http_version(),
-                self._fields,
-                self._body_bytes_max,
-            )
-        except MetanodeError as error:
-            self._stop(error)
-        if self._head is None:
-            return
+        method, version = self._parser.get_method(), self._parser.get_http_version()
+        seen = (method, self._target, version, self._fields)
+        if self._last is not None and self._last[0] == seen:
+            self._head = self._last[1]
+        else:
+            try:
+                self._head = read_head(method, self._target, version, self._fields, self._body_bytes_max)
+            except MetanodeError as error:
+                self._stop(error)
+            self._last = (seen, self._head)
         self._continue_due = self._head.expects_continue
         if self._head.upgrade:
             self._body_owed = _framing(self._head)
@@ -157,7 +159,7 @@ class HttptoolsParser:
         self._events.append(Incoming(self._head, bytes(self._body)))
         self._body.clear()
 
-    def _stop(self, error: MetanodeError) -> None:
+    def _stop(self, error: MetanodeError) -> NoReturn:
         """Make the C parser give up; `feed` turns the kept error into an event."""
         self._refusal = error
         raise error

@@ -60,6 +60,11 @@ class Usage:
         """Tell whether one more entry stays within the bounds."""
         return self.entries < self.limits.entries_max and self.bytes + entry.size <= self.limits.bytes_max
 
+    @property
+    def is_half_empty(self) -> bool:
+        """True while less than half of either bound is used."""
+        return 2 * self.entries < self.limits.entries_max and 2 * self.bytes < self.limits.bytes_max
+
     def add(self, entry: Entry) -> None:
         """Count an entry in."""
         self.entries += 1

@@ -36,7 +36,8 @@ class FeeLane:
         self.usage = Usage(limits)
         self._queues: dict[bytes, _Queue] = {}
         self._ready: set[bytes] = set()
-        self._by_fee: LazyHeap[Entry] = LazyHeap(lambda _, entry: entry.gone is None)
+        self._by_fee: LazyHeap[Entry] | None = None
+        """All entries, lowest fee first; made when the lane is full, gone when it is half empty again."""
 
     @property
     def has_ready(self) -> bool:
@@ -138,6 +139,8 @@ class FeeLane:
 
     def _make_room(self, entry: Entry, left: list[Entry]) -> None:
         """Evict into `left` what is worth less than `entry`, until it fits."""
+        if self.usage.is_half_empty:
+            self._by_fee = None
         while not self.usage.fits(entry):
             worst = self._worst(entry)
             if worst is None:
@@ -146,6 +149,10 @@ class FeeLane:
             left.append(worst)
 
     def _worst(self, newcomer: Entry) -> Entry | None:
+        if self._by_fee is None:
+            self._by_fee = LazyHeap(lambda _, held: held.gone is None)
+            for waiting in self.entries():
+                self._rank(self._by_fee, waiting)
         lowest = self._by_fee.smallest()
         if lowest is None or lowest.envelope.fee >= newcomer.envelope.fee:
             return None
@@ -159,7 +166,11 @@ class FeeLane:
         entry.gone = None
         self._queues[entry.envelope.sender].entries[entry.envelope.nonce] = entry
         self.usage.add(entry)
-        self._by_fee.push((entry.envelope.fee, -entry.sequence), entry, true_items=self.usage.entries)
+        if self._by_fee is not None:
+            self._rank(self._by_fee, entry)
+
+    def _rank(self, heap: LazyHeap[Entry], entry: Entry) -> None:
+        heap.push((entry.envelope.fee, -entry.sequence), entry, true_items=self.usage.entries)
 
     def _take(self, entry: Entry, why: Gone) -> None:
         entry.gone = why

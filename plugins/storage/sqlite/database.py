@@ -22,6 +22,7 @@ from metanode.plugins.storage.sqlite import queries
 from metanode.plugins.storage.sqlite.checks import check_head, check_owner, check_size, check_structure, checksum
 from metanode.plugins.storage.sqlite.failures import corrupt, translated
 from metanode.plugins.storage.sqlite.files import FileLock, ensure_database, prepare_directory
+from metanode.plugins.storage.sqlite.pending import PendingRows
 from metanode.plugins.storage.sqlite.schema import to_column, upsert_row
 
 T = TypeVar("T")
@@ -92,6 +93,7 @@ class Database:
                 check_owner(self._writer, path, genesis_hash)
                 check_structure(self._writer, path)
                 self._head = check_head(self._writer, path)
+                self._pending: PendingRows | None = None
                 if self._writer.execute("SELECT running FROM meta").fetchone()[0]:
                     log.warning("%s was not closed; checked, head is %d", path, self._head)
                 self._set_running(True)
@@ -155,7 +157,7 @@ class Database:
                 "DELETE FROM state WHERE key = ?", [(key,) for key, value in commit.changes if value is None]
             )
             self._write_rows(writer, commit.rows)
-            writer.executemany("DELETE FROM pending WHERE id = ?", [(dropped,) for dropped in commit.drop_pending])
+            self._pending_rows().drop(writer, commit.drop_pending)
             writer.execute("UPDATE meta SET head_height = ?", (height,))
         self._head = height
 
@@ -164,9 +166,9 @@ class Database:
         with self._transaction() as writer:
             for job in jobs:
                 if isinstance(job, SavePending):
-                    writer.executemany("INSERT OR IGNORE INTO pending (id, envelope) VALUES (?, ?)", job.envelopes)
+                    self._pending_rows().save(writer, job.envelopes)
                 elif isinstance(job, DropPending):
-                    writer.executemany("DELETE FROM pending WHERE id = ?", [(dropped,) for dropped in job.ids])
+                    self._pending_rows().drop(writer, job.ids)
                 else:
                     writer.execute("UPDATE meta SET probes = probes + 1")
 
@@ -181,13 +183,21 @@ class Database:
         finally:
             self._readers.put(reader)
 
+    def _pending_rows(self) -> PendingRows:
+        if self._pending is None:
+            self._pending = PendingRows(self._writer)
+        return self._pending
+
     def _write_rows(self, writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
         by_table: dict[str, list[tuple[int | str | None, ...]]] = {}
         for row in rows:
             check_row(row)
-            by_table.setdefault(row.table, []).append(tuple(map(to_column, row.values)))
+            by_table.setdefault(row.table, []).append(row.values)
         for table, values in by_table.items():
-            writer.executemany(upsert_row(table), values)
+            try:
+                writer.executemany(upsert_row(table), values)
+            except OverflowError:  # a number from 2^63 on among them, which hardly any chain ever has
+                writer.executemany(upsert_row(table), [tuple(map(to_column, row)) for row in values])
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -197,6 +207,7 @@ class Database:
                 yield self._writer
                 self._writer.execute("COMMIT")
             except BaseException:
+                self._pending = None  # whatever was done is undone: read again which rows there are
                 # SQLite has rolled back by itself after some failures (a full disk).
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")

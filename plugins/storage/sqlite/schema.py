@@ -1,8 +1,9 @@
 """What is on disk: tables, indexes and views of one chain.
 
 A block is one row of opaque blobs plus three small indexes, since inserting its envelopes as
-rows would cost a hundred times more.  State and pending are plain key-value tables.  The rows
-behind the views live in `<view>_rows`; the views themselves cannot be written.
+rows would cost a hundred times more.  State is a plain key-value table.  Pending envelopes have no
+index by id: ids are random, so each would cost a page of its own, twice; the writer knows their rows
+(`database.py`).  The rows behind the views live in `<view>_rows`; the views themselves cannot be written.
 
 SQLite integers are signed and 64 bits wide, amounts are unsigned: a number from 2^63 on is kept
 as text of exactly 20 digits, which sorts after every integer and in its own right order.
@@ -18,7 +19,7 @@ from metanode.plugins.storage._shared.views import TEXT_COLUMNS, VIEW_ORDER
 APPLICATION_ID = 0x6D6E6F64
 """`mnod`, in the file's header: what `file chain.sqlite` shows."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """`user_version` of the file; another number is refused, never converted silently."""
 
 INTEGER_MAX = 2**63 - 1
@@ -61,7 +62,7 @@ CREATE TABLE state (
 ){_END};
 CREATE TABLE pending (
     sequence INTEGER PRIMARY KEY,
-    id BLOB NOT NULL UNIQUE,
+    id BLOB NOT NULL,
     envelope BLOB NOT NULL
 ){_END};
 """
@@ -74,6 +75,8 @@ _INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "miners": (("owner",), ("sponsor",)),
 }
 """Columns people ask by; each index continues with the view's order, so a page is read, not sorted."""
+_TIES = {"transfers": "envelope_id"}
+"""Last columns of an order that are long and decide seldom (among the rewards of one block): left out of indexes."""
 
 
 def statements() -> list[str]:
@@ -85,7 +88,7 @@ def statements() -> list[str]:
         made.append(f'CREATE TABLE "{view}_rows" ({typed}, PRIMARY KEY ({key})){_END}')
         for asked in ((), *_INDEXES[view]):
             name = "_".join((view, "by", *(asked or ("age",))))
-            order = tuple(column for column in VIEW_ORDER[view] if column not in asked)
+            order = tuple(column for column in VIEW_ORDER[view] if column not in (*asked, _TIES.get(view)))
             made.append(f'CREATE INDEX "{name}" ON "{view}_rows" ({_names((*asked, *order))})')
         made.append(f'CREATE VIEW "{view}" AS SELECT {_names(columns)} FROM "{view}_rows"')
     made.append(f"PRAGMA application_id = {APPLICATION_ID}")

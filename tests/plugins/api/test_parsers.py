@@ -203,6 +203,19 @@ def test_a_body_too_large_is_refused_before_leave_is_given(new_parser: NewParser
     assert shown(feed(new_parser(BODY_MAX), head)) == ["BODY_TOO_LARGE"]
 
 
+def test_a_head_is_remembered_only_for_its_like(new_parser: NewParser) -> None:
+    """A client that repeats itself is read the same way again; any other head is read for itself."""
+    again = ("GET", "/a", "h")
+    wanted = [again, again, ("GET", "/b", "h"), ("HEAD", "/a", "h"), ("GET", "/a", "i"), again]
+    parser = new_parser(10)
+    sent = [f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode() for method, target, host in wanted]
+    heads = [event.head for part in sent for event in feed(parser, part) if isinstance(event, Incoming)]
+    assert [(head.method, head.target, head.headers["host"]) for head in heads] == wanted
+    posted = [b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size for size in (3, 3, 11)]
+    parser = new_parser(10)
+    assert [type(feed(parser, head + b"abc")[0]).__name__ for head in posted] == ["Incoming", "Incoming", "Refused"]
+
+
 def test_an_upgrade_keeps_the_bytes_that_follow(new_parser: NewParser) -> None:
     """They belong to the new protocol, even when they look like HTTP."""
     parser = new_parser(BODY_MAX)

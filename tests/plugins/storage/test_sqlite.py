@@ -10,17 +10,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import trio
 
-from metanode.core.model.errors import SettingsError
+from metanode.core.model.errors import PluginError, SettingsError
 from metanode.core.model.limits import UINT_MAX
 from metanode.core.roles import VIEW_COLUMNS, Row
 from metanode.core.testing.contracts.storage import GENESIS_HASH, opened, sample_commit
 from metanode.core.workers import ThreadWorkers
 from metanode.plugins.storage.sqlite import schema
-from metanode.plugins.storage.sqlite.database import Options
+from metanode.plugins.storage.sqlite.database import DropPending, Options, SavePending
 from metanode.plugins.storage.sqlite.plugin import provide_storage
 from metanode.plugins.storage.sqlite.store import SqliteStorage
 
@@ -69,6 +70,28 @@ async def test_a_block_is_one_transaction(tmp_path: Path) -> None:
         await storage.commit(sample_commit(1, envelopes=envelopes, changes=[(b"k", b"v")], rows=rows))
         assert (said[0], said[-1]) == ("BEGIN IMMEDIATE", "COMMIT")
         assert (said.count("BEGIN IMMEDIATE"), said.count("COMMIT")) == (1, 1)
+
+
+async def test_what_a_failed_transaction_undid_can_be_done_again(tmp_path: Path) -> None:
+    """The writer's list of pending rows follows the table, also when a transaction is rolled back."""
+    envelope, kept = (b"a" * 32, b"bytes"), (b"b" * 32, b"bytes")
+    unfit: Any = object()
+    async with sqlite_at(tmp_path / "chain.sqlite") as storage:
+        await storage.save_pending([kept])
+        database = storage._database
+        assert database is not None
+        refusing = Row("wallets", ("mn1a", "not a number", 0, 1))
+        with pytest.raises(PluginError):
+            await storage.commit(sample_commit(1, rows=[refusing], drop_pending=[kept[0]]))
+        with pytest.raises((TypeError, sqlite3.Error)):
+            database.write([SavePending([envelope]), DropPending([kept[0]]), SavePending([(b"c" * 32, unfit)])])
+        assert await storage.load_pending() == [kept]
+        await storage.save_pending([envelope, kept])
+        assert await storage.load_pending() == [kept, envelope]
+        await storage.drop_pending([kept[0]])
+    async with sqlite_at(tmp_path / "chain.sqlite") as storage:
+        await storage.save_pending([kept, envelope])
+        assert await storage.load_pending() == [envelope, kept]
 
 
 async def test_every_acknowledged_write_is_synced(tmp_path: Path) -> None:
@@ -200,8 +223,10 @@ def test_a_page_of_history_costs_its_own_length(view: str, where: tuple[str, ...
     plan = " | ".join(row[3] for row in connection.execute(question, (*where, 10, 0)))
     connection.close()
     assert "USING" in plan
+    # The rewards of one block share height and position: they alone are sorted, among themselves.
+    sorted_parts = {"transfers": ("FOR LAST TERM OF ORDER BY", "FOR RIGHT PART OF ORDER BY")}.get(view, ())
     keyed = where == ("envelope_id",)
-    assert keyed or "TEMP B-TREE" not in plan, plan
+    assert keyed or "TEMP B-TREE" not in plan or any(part in plan for part in sorted_parts), plan
 
 
 def test_large_numbers_sort_as_numbers() -> None:
