@@ -12,11 +12,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Bytecode saves 4 MiB and a third of the start time of every process.
 unexport PYTHONDONTWRITEBYTECODE
 
-NATIVE := $(wildcard platforms/shims/*.c platforms/shims/*.h platforms/shims/build_*.py)
+NATIVE := $(wildcard platforms/shims/native_build.py $(foreach kind,*.c *.h build_native.py native.toml,platforms/shims/*/$(kind)))
 BUDGET := sh contrib/ci/budget.sh
 
 .DEFAULT_GOAL := help
-.PHONY: soak-steady soak-kill help demo test test-unit test-faults test-endtoend lint types bench size docs clean soak-durability soak-fuzz soak-mutation
+.PHONY: soak-powermac soak-steady soak-kill help demo test test-unit test-faults test-endtoend test-arch lint types bench size docs clean soak-durability soak-fuzz soak-mutation
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -35,11 +35,18 @@ test-faults: $(VENV)/.dev ## real processes killed, real files cut
 test-endtoend: $(VENV)/.dev ## real node and miner processes, packaging, documentation
 	@$(BUDGET) end-to-end 240 $(BIN)/python -m pytest -q -m endtoend $(PYTEST_ARGS)
 
+test-arch: $(VENV)/.dev ## shims and Python on foreign architectures, emulated; a table (ONLY=ppc,linked)
+	@$(BIN)/python contrib/arch/run.py --install $(if $(ONLY),--only $(ONLY),)
+	@$(BUDGET) architectures 600 $(BIN)/python contrib/arch/run.py $(if $(ONLY),--only $(ONLY),)
+
 soak-kill: $(VENV)/.dev ## a thousand SIGKILLs of a real node, about ten minutes; goes on where it stopped
 	@$(BIN)/python contrib/soak/kill.py
 
 soak-steady: $(VENV)/.dev ## an hour at 300 transfers a second; memory and cost per transfer must stay flat (SOAK_SECONDS, SOAK_RATE)
 	@$(BIN)/python contrib/soak/steady.py
+
+soak-powermac: $(VENV)/.dev ## boot an emulated PowerMac G4 and a G3; shims and Python run there (ONLY=mac99)
+	@$(BIN)/python contrib/arch/powermac.py $(if $(ONLY),--only $(ONLY),)
 
 lint: $(VENV)/.dev ## ruff, with its ASYNC rules
 	@$(BUDGET) lint 60 $(BIN)/ruff check .
@@ -50,7 +57,7 @@ types: $(VENV)/.dev ## mypy, strict
 soak-durability: $(VENV)/.dev ## power cuts at every moment, every sync left out once; resumable (SEEDS=3 MINUTES=55)
 	@PYTHONPATH=tests/durability $(BIN)/python -m powercut.soak $(if $(SEEDS),--seeds $(SEEDS),) $(if $(MINUTES),--minutes $(MINUTES),)
 
-soak-fuzz: $(VENV)/.fuzz ## fuzz decoders, ledger, HTTP and C; goes on where it stopped (FUZZ_SECONDS=600, FUZZ_ONLY=decoders)
+soak-fuzz: $(VENV)/.fuzz ## fuzz decoders, ledger, dumps of machines, HTTP and C; goes on where it stopped (FUZZ_SECONDS=600, FUZZ_ONLY=decoders)
 	@$(BIN)/python tests/fuzz/soak.py $(if $(FUZZ_SECONDS),--seconds $(FUZZ_SECONDS),) $(if $(FUZZ_ONLY),--only $(FUZZ_ONLY),)
 
 soak-mutation: $(VENV)/.dev ## mutants of model, ledger and scoring that tests must kill; goes on where it stopped (ONLY=core/model)

@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metanode.core.model.errors import MetanodeError, SettingsError
+from metanode.core.model.errors import MetanodeError, SettingsError, StorageError
 from metanode.core.settings import Settings
 from metanode.platforms.durable import make_directory
 
@@ -29,6 +31,7 @@ PASSPHRASE_BYTES_MAX = 1024
 """Longest passphrase in `keys/passphrase`, bytes."""
 SPONSOR_BALANCE = 1_000_000_000_000
 """What the sponsor of a chain of one's own holds at genesis beside its bond, micro-units: a million coins."""
+_DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,14 @@ class Home:
         """Return a plugin's own directory, made private and durable on first use.
 
         :raises SettingsError: it cannot be made.
+        :raises StorageError: the disk refuses.
         """
         directory = self.path / "data" / plugin
         try:
             make_directory(directory)
         except OSError as error:
+            if error.errno in _DISK_REFUSES:
+                raise _refused(directory, error) from error
             message = f"{directory}: {error.strerror}"
             raise SettingsError("BAD_SETTING", message, "a home this user may write to") from error
         return directory
@@ -135,15 +141,21 @@ class Home:
         """Tell other processes of this home what the node is doing; `pid` is added.
 
         Written aside and renamed, so a reader sees the old or the new text, never half.
+
+        :raises StorageError: the disk refuses.
         """
-        self.running_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         aside = self.running_file.with_suffix(".new")
-        aside.write_text(json.dumps({"pid": os.getpid(), **state}, sort_keys=True) + "\n")
-        aside.replace(self.running_file)
+        try:
+            self.running_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            aside.write_text(json.dumps({"pid": os.getpid(), **state}, sort_keys=True) + "\n")
+            aside.replace(self.running_file)
+        except OSError as error:
+            raise _refused(self.running_file, error) from error
 
     def forget_running(self) -> None:
-        """Remove what `write_running` wrote."""
-        self.running_file.unlink(missing_ok=True)
+        """Remove what `write_running` wrote.  A disk that turned read-only keeps it, naming a process that is gone."""
+        with suppress(OSError):
+            self.running_file.unlink(missing_ok=True)
 
     def read_running(self) -> dict[str, Any] | None:
         """Return what a node of this home says of itself; None when none runs (a killed one leaves its file)."""
@@ -155,6 +167,10 @@ class Home:
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return state
+
+
+def _refused(path: Path, error: OSError) -> StorageError:
+    return StorageError("STORAGE_FULL", f"{path}: {error.strerror}", "a writable disk with free space, then restart")
 
 
 def default_home() -> Path:

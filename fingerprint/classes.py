@@ -65,6 +65,27 @@ def classify(inventory: Inventory) -> tuple[str, str]:
     return UNKNOWN
 
 
+_BY_MACHINE = (
+    ("s390", "S/390"), ("alpha", "Alpha"), ("ia64", "Itanium"), ("parisc", "PA-RISC"), ("hppa", "PA-RISC"),
+    ("loongarch", "LoongArch"), ("sh", "SuperH"),
+)
+"""Families that the table has no row for; they are paid by the row `unknown`, like every unlisted machine."""
+_NEWER_APPLE = ("M3", "M4")
+"""Chips with a row but without a part number that is known; `classify` sees modern ARM machines in them."""
+
+
+def recognise(inventory: Inventory) -> tuple[str, str]:
+    """Return what the machine is, for people: the pair of `classify`, or a family that has no row of its own."""
+    family, arch = classify(inventory)
+    if (family, arch) == UNKNOWN:
+        found = next((name for prefix, name in _BY_MACHINE if inventory.machine.startswith(prefix)), "")
+        return (found, "any") if found else UNKNOWN
+    words = inventory.cpu.name.split()
+    if family == "ARM" and words[:1] == ["Apple"] and len(words) > 1 and words[1] in _NEWER_APPLE:
+        return "Apple Silicon", words[1]
+    return family, arch
+
+
 def _x86(cpu: Cpu) -> str:
     if cpu.family == 3:
         return "386"

@@ -1,35 +1,39 @@
 """From the machine to a report: platform readers, parsers, signs and identifiers put together.
 
-`collect` looks at this machine; `read_machine` is its pure half and works on any dump.
+`collect` looks at this machine; `read_machine` is its pure half and works on any dump.  Only the reader
+and the parser of the platform at hand are imported: a resting miner must stay small.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from metanode.core.model.errors import MetanodeError
-from metanode.fingerprint.classes import X86_MACHINES
 from metanode.fingerprint.identifiers import Identifier, binding_basis, find_identifiers
 from metanode.fingerprint.inventory import FEATURES, SOURCES, Board, Cpu, Inventory
-from metanode.fingerprint.parsers.cache import parse_caches
-from metanode.fingerprint.parsers.cpuinfo import CpuInfo, parse_cpuinfo
-from metanode.fingerprint.parsers.dmi import parse_dmi
-from metanode.fingerprint.parsers.meminfo import parse_total_kib, rounded_mib
-from metanode.fingerprint.parsers.osrelease import pretty_name
-from metanode.fingerprint.parsers.text import clean, count_cpu_list, decimal
-from metanode.fingerprint.virtual import find_signs
+from metanode.fingerprint.parsers.masked import masked_features
+from metanode.fingerprint.parsers.meminfo import rounded_mib
+from metanode.fingerprint.parsers.reading import Processor, Reading
+from metanode.fingerprint.parsers.text import clean
+from metanode.fingerprint.virtual import FEATURES_MASKED, SOURCES_DISAGREE, find_signs
+from metanode.platforms.captured import Dump, ProcessFacts, own_process
 
-if TYPE_CHECKING:
-    from metanode.platforms.linux.dump import Dump
-    from metanode.platforms.linux.process import ProcessFacts
-
-CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq"
 CLOCK_STEP_MHZ = 100
-"""Clocks are rounded to this: calibration at boot moves them by a fraction of a percent."""
+"""Clocks from here on are rounded to this: calibration at boot moves them by a fraction of a percent."""
+DISAGREEMENTS_MAX = 4
+"""Most contradictions between sources that stand in an inventory."""
+
+_PARSERS: dict[str, str] = {
+    "linux": "linux", "darwin": "macos", "freebsd": "freebsd", "openbsd": "openbsd", "netbsd": "openbsd",
+    "haiku": "haiku", "sunos": "solaris", "win32": "windows",
+}
+"""Platform to the module of `parsers` that reads its dumps, by the function `read_` and the module's name."""
+COLLECTED = {"linux": "Linux", "darwin": "macOS", "freebsd": "FreeBSD", "openbsd": "OpenBSD", "netbsd": "NetBSD"}
+"""Platforms that also have a collector."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,10 @@ class Report:
     """Source to the reason why it gave nothing."""
     problems: tuple[str, ...]
     """What was read but not understood."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """For people: chip, board revision, timebase."""
+    disagreements: tuple[str, ...] = ()
+    """Two sources that cannot both be true."""
 
 
 def collect(root: Path = Path("/")) -> Report:
@@ -58,115 +66,133 @@ def collect(root: Path = Path("/")) -> Report:
 
     :raises MetanodeError: UNSUPPORTED_PLATFORM with the reason in words.
     """
+    return read_machine(*look(root))
+
+
+def look(root: Path = Path("/")) -> tuple[Dump, ProcessFacts]:
+    """Return everything that is read from this machine, uninterpreted.
+
+    :raises MetanodeError: UNSUPPORTED_PLATFORM with the reason in words.
+    """
     reason = unsupported_reason(sys.platform)
     if reason:
         raise MetanodeError("UNSUPPORTED_PLATFORM", reason)
-    from metanode.platforms.linux.dump import read_dump  # only where the platform is Linux
-    from metanode.platforms.linux.process import read_process
+    system = platform_of(sys.platform)
+    if system == "linux":
+        from metanode.platforms.linux.dump import read_dump as read_linux_dump
+        from metanode.platforms.linux.process import read_process
 
-    facts = read_process()
-    reason = unsupported_reason(facts.system, facts.machine)
-    if reason:
-        raise MetanodeError("UNSUPPORTED_PLATFORM", reason)
-    return read_machine(read_dump(root), facts)
+        return read_linux_dump(root), read_process()
+    if system == "darwin":
+        from metanode.platforms.macos.dump import read_dump as read_mac_dump
+
+        return read_mac_dump(), own_process()
+    if system == "freebsd":
+        from metanode.platforms.freebsd.dump import read_dump as read_freebsd_dump
+
+        return read_freebsd_dump(root), own_process()
+    from metanode.platforms.openbsd.dump import read_dump as read_openbsd_dump
+
+    return read_openbsd_dump(root), own_process()
 
 
-def unsupported_reason(system: str, machine: str = "x86_64") -> str:
+def platform_of(system: str) -> str:
+    """Return `sys.platform` without the version that some systems append: `freebsd14` is `freebsd`."""
+    return system if system in _PARSERS else system.rstrip("0123456789")
+
+
+def unsupported_reason(system: str) -> str:
     """Return why a platform has no collector, "" when it has one."""
-    if system != "linux":
-        return f"there is no collector for {system} yet; Linux on x86 has one"
-    if machine not in X86_MACHINES:
-        return f"the collector for Linux on {machine} is not finished; Linux on x86 has one"
-    return ""
+    if platform_of(system) in COLLECTED:
+        return ""
+    *most, last = COLLECTED.values()
+    return f"there is no collector for {system} yet; {', '.join(most)} and {last} have one"
 
 
 def read_machine(dump: Dump, facts: ProcessFacts) -> Report:
     """Turn captured text into a report.  Pure, and never raises on strange text."""
     files = dump.files
-    cpu_info = parse_cpuinfo(files.get("proc/cpuinfo", ""))
-    caches, cache_problems = parse_caches(files)
-    dmi = parse_dmi(files)
+    reading = _parser(facts.system)(files, facts)
+    cpu, firmware = reading.processor, reading.firmware
     board = Board(
-        sys_vendor=dmi.sys_vendor,
-        product_name=dmi.product_name,
-        board_vendor=dmi.board_vendor,
-        board_name=dmi.board_name,
-        bios_vendor=dmi.bios_vendor,
-        model=clean(files.get("proc/device-tree/model", "")) or cpu_info.machine,
-        chassis_type=dmi.chassis_type,
+        sys_vendor=firmware.sys_vendor,
+        product_name=firmware.product_name,
+        board_vendor=firmware.board_vendor,
+        board_name=firmware.board_name,
+        bios_vendor=firmware.bios_vendor,
+        model=clean(reading.model),
+        chassis_type=firmware.chassis_type,
     )
-    features = tuple(name for name in FEATURES if name in cpu_info.flags)
-    total_kib = parse_total_kib(files.get("proc/meminfo", "")) or 0
-    identifiers = find_identifiers(files)
-    max_khz = decimal(files.get(CPUFREQ, "")) or 0
+    features = tuple(name for name in FEATURES if name in cpu.flags)
+    identifiers = find_identifiers(files, reading.identifiers)
+    masked = masked_features(cpu.vendor, cpu.family, cpu.model, cpu.flags)
+    own = {*reading.signs, *((SOURCES_DISAGREE, text) for text in reading.disagreements[:DISAGREEMENTS_MAX])}
+    if masked:
+        own.add((FEATURES_MASKED, masked))
     inventory = Inventory(
-        platform=clean(facts.system),
-        machine=clean(facts.machine),
+        platform=clean(platform_of(facts.system)),
+        machine=clean(reading.machine),
         word_bits=facts.word_bits,
         byte_order=facts.byte_order,
-        cpu=_cpu(cpu_info, max_khz, files),
+        cpu=_cpu(cpu),
         features=features,
-        caches=caches,
-        memory_mib=rounded_mib(total_kib),
+        caches=reading.caches,
+        memory_mib=rounded_mib(reading.total_kib),
         board=board,
         signs=find_signs(
             files,
-            cpu_name=cpu_info.name,
+            cpu_name=cpu.name,
             features=features,
             board=board,
-            machine=facts.machine,
+            machine=reading.machine,
             has_vdso=facts.has_vdso,
+            pci=reading.pci,
+            macs=[item.value for item in identifiers if item.kind in ("mac", "weak_mac")],
+            own=own,
         ),
         binding=binding_basis(identifiers)[0],
-        sources=_sources(files, facts),
+        sources=sum(1 << bit for bit, name in enumerate(SOURCES) if name in reading.sources),
     )
-    problems = [*cpu_info.problems, *cache_problems, *dmi.problems]
-    if not total_kib:
-        problems.append("meminfo: no MemTotal line")
     return Report(
         inventory=inventory,
         identifiers=identifiers,
-        os_name=pretty_name(files.get("etc/os-release", "")),
-        total_kib=total_kib,
-        clock_khz=cpu_info.khz,
-        flags=cpu_info.flags,
+        os_name=reading.os_name,
+        total_kib=reading.total_kib,
+        clock_khz=cpu.now_khz,
+        flags=cpu.flags,
         unread=dict(dump.unread),
-        problems=tuple(problems),
+        problems=reading.problems,
+        details=dict(reading.details),
+        disagreements=reading.disagreements,
     )
 
 
-def _cpu(info: CpuInfo, max_khz: int, files: Mapping[str, str]) -> Cpu:
-    # The clock now only counts where nothing can change it; the name's own figure is the most stable.
-    khz = info.name_khz or max_khz or info.khz
-    present = count_cpu_list(files.get("sys/devices/system/cpu/present", ""))
+def _parser(system: str) -> Callable[[Mapping[str, str], ProcessFacts], Reading]:
+    """Return the parser of a platform's dumps; an unknown platform's are read like Linux's, whatever is in them."""
+    name = _PARSERS.get(platform_of(system), "linux")
+    parser: Callable[[Mapping[str, str], ProcessFacts], Reading] = getattr(
+        import_module(f"metanode.fingerprint.parsers.{name}"), f"read_{name}"
+    )
+    return parser
+
+
+def _cpu(cpu: Processor) -> Cpu:
     return Cpu(
-        vendor=info.vendor,
-        name=info.name,
-        family=info.family,
-        model=info.model,
-        stepping=info.stepping,
-        pvr=info.pvr,
-        clock_mhz=(khz // 1000 + CLOCK_STEP_MHZ // 2) // CLOCK_STEP_MHZ * CLOCK_STEP_MHZ,
-        sockets=info.sockets,
-        cores=info.cores,
-        threads=max(present or 0, info.processors),
+        vendor=clean(cpu.vendor),
+        name=clean(cpu.name),  # some are put together of a clean name and a word of ours
+        family=cpu.family,
+        model=cpu.model,
+        stepping=cpu.stepping,
+        pvr=cpu.pvr,
+        clock_mhz=_rounded_mhz(cpu.stated_khz),
+        sockets=cpu.sockets,
+        cores=cpu.cores,
+        threads=cpu.threads,
     )
 
 
-def _sources(files: Mapping[str, str], facts: ProcessFacts) -> int:
-    """Return the bit set of the sources that answered."""
-
-    def any_below(*beginnings: str) -> bool:
-        return any(path.startswith(beginnings) for path in files)
-
-    answered = {
-        "cpuinfo": "flags" in files.get("proc/cpuinfo", ""),
-        "cache": any_below("sys/devices/system/cpu/cpu0/cache/"),
-        "dmi": any_below("sys/class/dmi/id/"),
-        "pci": any_below("sys/bus/pci/devices/"),
-        "devices": any_below("link:sys/class/net/", "link:sys/block/"),
-        "clocksource": any_below("sys/devices/system/clocksource/"),
-        "device_tree": any_below("proc/device-tree/"),
-        "process": facts.has_vdso is not None and "proc/self/stat" in files,
-    }
-    return sum(1 << bit for bit, name in enumerate(SOURCES) if answered[name])
+def _rounded_mhz(khz: int) -> int:
+    """Round to 100 MHz, and to one below: a 33 MHz machine must not become one without a clock."""
+    if khz < CLOCK_STEP_MHZ * 1000:
+        return (khz + 500) // 1000
+    return (khz // 1000 + CLOCK_STEP_MHZ // 2) // CLOCK_STEP_MHZ * CLOCK_STEP_MHZ

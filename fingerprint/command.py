@@ -7,18 +7,20 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from importlib import resources
+from pathlib import Path
 
+from metanode.core import model
 from metanode.core.model.errors import MetanodeError
 from metanode.core.model.params import network_params
 from metanode.fingerprint.classes import classify
-from metanode.fingerprint.collect import Report, collect
+from metanode.fingerprint.collect import Report, collect, look, read_machine
 from metanode.fingerprint.crosscheck import crosscheck
 from metanode.fingerprint.multipliers import load_table
 from metanode.fingerprint.probes import measure
 from metanode.fingerprint.report import Findings, Preview, to_json, to_text
 from metanode.fingerprint.samples import Measurement, judge
 from metanode.fingerprint.scoring import Policy, score
+from metanode.platforms.terminal import HelpFormatter
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 NETWORKS = ("devnet", "testnet", "mainnet")
@@ -33,8 +35,10 @@ examples:
   metanode-fingerprint
   metanode-fingerprint --json
   metanode-fingerprint --no-probes --policy mainnet
+  metanode-fingerprint --capture my-machine.json    to send to others; identifiers are replaced
+  metanode-fingerprint --from my-machine.json       what others see in it
 
-exit codes: 0 a report was made, 1 unsupported platform, 2 usage, 130 interrupted"""
+exit codes: 0 a report was made, 1 unsupported platform or unreadable capture, 2 usage, 130 interrupted"""
 _COLOURS = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -54,12 +58,26 @@ class FingerprintVerb:
             "--policy", choices=NETWORKS, help="the network whose weight to show (default: devnet and mainnet)"
         )
 
+        parser.add_argument(
+            "--from", dest="source", type=Path, metavar="PATH",
+            help="read a capture or a directory of outputs instead of this machine; nothing is timed then",
+        )
+        parser.add_argument(
+            "--capture", type=Path, metavar="FILE",
+            help="write what is read from this machine (or --from) to a new file, identifiers replaced, and stop",
+        )
+
     def run(self, args: argparse.Namespace) -> int:
         """Measure, print, and return the exit code."""
         as_json: bool = args.json
         networks = (args.policy,) if args.policy else PREVIEWED
         try:
-            findings = find(probes=args.probes, second_opinions=args.crosscheck, networks=networks)
+            if args.capture:
+                return _write_capture(args.capture, args.source, as_json=as_json)
+            if args.source:
+                findings = replay(args.source, networks)
+            else:
+                findings = find(probes=args.probes, second_opinions=args.crosscheck, networks=networks)
         except MetanodeError as error:
             if error.code != "UNSUPPORTED_PLATFORM":
                 raise
@@ -97,6 +115,42 @@ def find(*, probes: bool = True, second_opinions: bool = True, networks: Sequenc
     return Findings(report, measurements, rows, preview(report, measurements, networks), os.urandom(32))
 
 
+def replay(source: Path, networks: Sequence[str] = PREVIEWED) -> Findings:
+    """Read another machine from a capture: no timing, no second opinions.
+
+    :raises MetanodeError: FILE_MISSING, BAD_SHAPE.
+    """
+    from metanode.fingerprint.capture import read_capture  # a miner never replays
+
+    report = read_machine(*read_capture(source))
+    return Findings(report, (), (), preview(report, (), networks), os.urandom(32))
+
+
+def _write_capture(path: Path, source: Path | None, *, as_json: bool) -> int:
+    """Write a dump without identifiers to a new file.
+
+    :raises MetanodeError: UNSUPPORTED_PLATFORM; FILE_EXISTS; FILE_MISSING, also where it cannot be written.
+    """
+    from metanode.fingerprint.capture import read_capture, write_capture
+    from metanode.fingerprint.redact import SALT_BYTES, host_names, redact
+
+    dump, facts = look() if source is None else read_capture(source)
+    identifiers = read_machine(dump, facts).identifiers
+    clean = redact(dump, identifiers, host_names() if source is None else (), os.urandom(SALT_BYTES))
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(write_capture(clean, facts))
+    except FileExistsError as error:
+        raise MetanodeError("FILE_EXISTS", f"{path} exists", "a path for a new file") from error
+    except OSError as error:
+        raise MetanodeError("FILE_MISSING", f"{path}: {(error.strerror or 'cannot be written').lower()}") from error
+    if as_json:
+        print(json.dumps({"ok": True, "file": str(path), "sources": len(clean.files)}, sort_keys=True))
+    else:
+        print(f"wrote {path}: {len(clean.files)} sources, identifiers replaced; look through it before you send it")
+    return EXIT_OK
+
+
 def preview(report: Report, measurements: Sequence[Measurement], networks: Sequence[str]) -> tuple[Preview, ...]:
     """Return what each named network would count the machine for on its first day."""
     row = load_table().row(*classify(report.inventory))
@@ -105,7 +159,7 @@ def preview(report: Report, measurements: Sequence[Measurement], networks: Seque
 
 
 def _policies(networks: Sequence[str]) -> list[tuple[str, Policy]]:
-    text = resources.files("metanode.core.model").joinpath("data/networks.json").read_text("utf-8")
+    text = (Path(model.__file__).parent / "data" / "networks.json").read_text("utf-8")
     chosen = [(name, network_params(text, name)) for name in networks]
     return [(name, Policy(params.profile, params.vm_weight)) for name, params in chosen]
 
@@ -116,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="metanode-fingerprint",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     VERB.configure(parser)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from metanode.fingerprint.checks import FAIL, PASS, UNMEASURED, Check
+from metanode.fingerprint.classes import X86_MACHINES
 from metanode.fingerprint.collect import Report
 from metanode.fingerprint.parsers.text import clean
 from metanode.fingerprint.scoring import check_virtual_machine
-from metanode.platforms.linux.commands import run_limited
+from metanode.platforms.commands import run_limited
 
 PY_CPUINFO_SECONDS_MAX = 3.0
 """Longest wait for py-cpuinfo's process."""
@@ -58,15 +59,17 @@ def compare_py_cpuinfo(report: Report, text: str) -> CrossCheck:
         theirs = None
     if not isinstance(theirs, dict):
         return CrossCheck("py-cpuinfo", Check("py-cpuinfo", UNMEASURED, "NO_ANSWER"), ("its output is not JSON",))
-    cpu = report.inventory.cpu
-    pairs: list[tuple[str, object, object]] = [
-        ("vendor", cpu.vendor, theirs.get("vendor_id_raw")),
-        ("name", cpu.name, theirs.get("brand_raw")),
-        ("family", cpu.family, theirs.get("family")),
-        ("model", cpu.model, theirs.get("model")),
-        ("stepping", cpu.stepping, theirs.get("stepping")),
-        ("threads", cpu.threads, theirs.get("count")),
-    ]
+    cpu, is_x86 = report.inventory.cpu, report.inventory.machine in X86_MACHINES
+    pairs: list[tuple[str, object, object]] = [("threads", cpu.threads, theirs.get("count"))]
+    if is_x86:  # elsewhere it has words of its own for the same processors
+        pairs = [
+            ("vendor", cpu.vendor, theirs.get("vendor_id_raw")),
+            ("name", cpu.name, theirs.get("brand_raw")),
+            ("family", cpu.family, theirs.get("family")),
+            ("model", cpu.model, theirs.get("model")),
+            ("stepping", cpu.stepping, theirs.get("stepping")),
+            *pairs,
+        ]
     compared = [(name, ours, other) for name, ours, other in pairs if other is not None]
     differences = [
         f"{name}: ours {ours}, theirs {clean(str(other))}"
@@ -74,7 +77,7 @@ def compare_py_cpuinfo(report: Report, text: str) -> CrossCheck:
         if (clean(other) if isinstance(other, str) else other) != ours
     ]
     flags = theirs.get("flags")
-    if isinstance(flags, list):
+    if isinstance(flags, list) and is_x86 and report.inventory.platform == "linux":
         compared.append(("flags", len(report.flags), len(flags)))
         # py-cpuinfo adds flags that it finds by asking the processor itself, so only ours are looked for.
         missing = sorted(set(report.inventory.features) - {str(flag) for flag in flags})

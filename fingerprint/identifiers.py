@@ -8,7 +8,7 @@ pseudonym, not anonymity: who knows the identifiers can recompute it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from metanode.core.model.codec import encode
@@ -41,8 +41,8 @@ class Identifier:
         return f"Identifier({self.kind!r}, <hidden>)"
 
 
-def find_identifiers(files: Mapping[str, str]) -> tuple[Identifier, ...]:
-    """Return the identifiers in a dump, sorted.
+def find_identifiers(files: Mapping[str, str], more: Iterable[tuple[str, str]] = ()) -> tuple[Identifier, ...]:
+    """Return the identifiers in a dump, sorted, and those of `more` (kind, value) that identify anything.
 
     Made-up hardware addresses, virtual disks and removable devices are weak: they are shown
     with a `weak_` kind and never bind.
@@ -67,6 +67,7 @@ def find_identifiers(files: Mapping[str, str]) -> tuple[Identifier, ...]:
         value = clean(text).lower()
         if value not in PLACEHOLDERS and value != "uninitialized":
             found.add(Identifier(kind, value))
+    found.update(Identifier(kind, value) for kind, value in more if value.lower() not in PLACEHOLDERS)
     return tuple(sorted(found))
 
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from metanode.core.model.errors import Rejection
 from metanode.fingerprint.checks import FAIL, PASS, UNMEASURED, Check
+from metanode.fingerprint.probes.workload import ACTIVE_PROBES, recompute
+from metanode.platforms.shims import probes
 
 PROBE_CHAIN = 1
 """A chain of dependent 64-bit integer steps."""
@@ -67,3 +69,23 @@ def check_keyed(challenge: bytes, results: Sequence[tuple[int, int]]) -> Check:
         if probe not in PROBES or run_keyed(challenge, probe) != result:
             return Check("keyed", FAIL, "PROBE_MISMATCH", (("probe", probe),))
     return Check("keyed", PASS, "KEYED_RIGHT", (("probes", len(results)),))
+
+
+def check_active(challenge: bytes, results: Sequence[tuple[int, int]]) -> Check:
+    """The same for the compiled probes: recomputed in C where that is built, else in Python, to the same verdict.
+
+    At most one result of each probe, by rising number: less than 1 ms in C, 30 ms in Python.
+    """
+    if not results:
+        return Check("keyed_active", UNMEASURED, "NOT_RUN")
+    if len(challenge) != CHALLENGE_BYTES:
+        raise Rejection("BAD_SHAPE", f"a challenge of {len(challenge)} bytes", f"{CHALLENGE_BYTES} bytes")
+    shim, before = probes.load(), 0
+    for probe, result in results:
+        if probe not in ACTIVE_PROBES or probe <= before:
+            return Check("keyed_active", FAIL, "PROBE_MISMATCH", (("probe", probe),))
+        right = shim.recompute(probe, challenge) if shim else recompute(challenge, probe)
+        if result != right:
+            return Check("keyed_active", FAIL, "PROBE_MISMATCH", (("probe", probe),))
+        before = probe
+    return Check("keyed_active", PASS, "KEYED_RIGHT", (("probes", len(results)),))

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from metanode.core.model.errors import SettingsError
@@ -24,7 +24,7 @@ CLASSES = ("vintage", "board", "low-power", "modern", "unknown")
 UNKNOWN = ("unknown", "unknown")
 """The row of a machine that no rule recognises."""
 
-_FILE = resources.files("metanode.fingerprint").joinpath("data/multipliers.json")
+_FILE = Path(__file__).parent / "data" / "multipliers.json"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from metanode.core.model.bodies import inventory_digest
 from metanode.fingerprint.checks import FAIL, PASS, REASONS, UNMEASURED, Check
+from metanode.fingerprint.classes import recognise
 from metanode.fingerprint.collect import Report
 from metanode.fingerprint.crosscheck import CrossCheck
 from metanode.fingerprint.identifiers import salted_hash
@@ -71,7 +72,10 @@ def to_json(findings: Findings) -> dict[str, Any]:
             "memory_kib": report.total_kib,
             "clock_khz_now": report.clock_khz,
             "flags": sorted(report.flags),
+            "more": dict(sorted(report.details.items())),
         },
+        "recognised": list(recognise(inventory)),
+        "disagreements": list(report.disagreements),
         "signs": [
             {
                 "code": sign.code,
@@ -103,7 +107,7 @@ def to_text(findings: Findings, *, style: Style) -> list[str]:
     """Return the lines that people read."""
     report = findings.report
     first = findings.previews[0].score
-    lines = [style("Machine", "bold"), *_machine_lines(report, first)]
+    lines = [style("Machine", "bold"), *_machine_lines(report, style)]
     lines += ["", style("Signs of virtual machines, containers and emulators", "bold")]
     signs = signs_of(report.inventory)
     for sign in signs:
@@ -155,24 +159,32 @@ def reasons(score: Score, policy: Policy) -> list[str]:
     return sentences
 
 
-def _machine_lines(report: Report, score: Score) -> list[str]:
+def _machine_lines(report: Report, style: Style) -> list[str]:
     inventory, cpu = report.inventory, report.inventory.cpu
     board = inventory.board
     names = " ".join(part for part in (board.sys_vendor, board.product_name) if part) or board.model
     model = f"{cpu.vendor} family {cpu.family} model {cpu.model} stepping {cpu.stepping}"
+    if cpu.pvr:
+        model = f"version {cpu.pvr:08x}"
+    now = f"{report.clock_khz // 1000} MHz now, " if report.clock_khz else ""
     width = f"{inventory.machine}, {inventory.word_bits} bit, {inventory.byte_order} endian"
     rows = {
         "processor": f"{cpu.name or 'unnamed'} ({model})",
-        "cores": f"{cpu.cores} cores, {cpu.threads} threads, {cpu.sockets} socket{'s' if cpu.sockets != 1 else ''}",
-        "clock": f"{report.clock_khz // 1000} MHz now, {cpu.clock_mhz} MHz rounded" if cpu.clock_mhz else "",
+        "cores": ", ".join(
+            f"{count or 'unknown'} {word}{'s' if count != 1 else ''}"
+            for count, word in ((cpu.cores, "core"), (cpu.threads, "thread"), (cpu.sockets, "socket"))
+        ),
+        "clock": f"{now}{cpu.clock_mhz} MHz rounded" if cpu.clock_mhz else "",
         "caches": ", ".join(map(_cache_text, inventory.caches)),
         "memory": f"{report.total_kib // 1024} MiB usable, {inventory.memory_mib} rounded" if report.total_kib else "",
         "board": names,
         "system": f"{report.os_name or inventory.platform}, {width}",
-        "recognised as": f"{score.family} {score.arch}",
+        "recognised as": " ".join(recognise(inventory)),
     }
     lines = [f"  {name:<16}{value or 'unmeasured: ' + _why(name, report)}" for name, value in rows.items()]
-    return lines + [f"  {'not known':<16}{problem}" for problem in report.problems]
+    lines += [f"  {name:<16}{value}" for name, value in report.details.items()]
+    lines += [f"  {'not known':<16}{problem}" for problem in report.problems]
+    return lines + [f"  {style('contradiction', 'red'):<16} {words}" for words in report.disagreements]
 
 
 def _cache_text(cache: Cache) -> str:

@@ -29,7 +29,7 @@ class SignKind(NamedTuple):
     code: int
     name: str
     about: str
-    """vm, container or emulator."""
+    """vm, container, emulator, or sources: what does not fit together, which changes no weight by itself."""
     severity: str
     words: str
 
@@ -53,11 +53,15 @@ _KINDS = (
     SignKind(30, "NO_VDSO", "emulator", HINT, "the kernel mapped no vDSO, which user-mode emulators leave out"),
     SignKind(31, "PROCESS_STATE_BLANK", "emulator", DECLARED, "this process's state is blank, as emulators write it"),
     SignKind(32, "CPU_OF_ANOTHER_KIND", "emulator", DECLARED, "the listed processor is not of the kernel's kind"),
+    SignKind(40, "FEATURES_MASKED", "sources", HINT, "features are missing that every processor of this kind has"),
+    SignKind(41, "SOURCES_DISAGREE", "sources", HINT, "two sources of this machine contradict each other"),
 )
 SIGNS: dict[int, SignKind] = {kind.code: kind for kind in _KINDS}
 """Every sign by its number.  Numbers stand in inventories on chain and never change."""
 
 XEN_CONTROL_DOMAIN = 12
+FEATURES_MASKED = 40
+SOURCES_DISAGREE = 41
 _EXPLAINED_BY_DOM0 = {1, 3, 7}
 """Declared signs that a Xen control domain shows although it owns the hardware."""
 
@@ -88,6 +92,8 @@ _MAC_VENDORS = {
     "00:05:69": "vmware", "00:0c:29": "vmware", "00:1c:14": "vmware", "00:50:56": "vmware", "08:00:27": "virtualbox",
     "52:54:00": "qemu", "00:16:3e": "xen", "00:15:5d": "hyper-v", "00:1c:42": "parallels",
 }
+_DISKS = ("qemu harddisk", "vbox harddisk", "vmware virtual", "virtual disk")
+"""How a disk begins to name itself when a virtual machine invented it."""
 _CGROUP_WORDS = ("docker", "lxc", "kubepods", "containerd", "libpod", "machine.slice", "garden")
 
 
@@ -99,23 +105,34 @@ def find_signs(
     board: Board,
     machine: str,
     has_vdso: bool | None,
+    pci: Iterable[tuple[int, int]] = (),
+    macs: Iterable[str] = (),
+    own: Iterable[tuple[int, str]] = (),
 ) -> tuple[Sign, ...]:
-    """Return the signs that a dump shows, by code; past `SIGNS_MAX`, what an inventory may carry, hints go first."""
-    found: set[tuple[int, str]] = set(_from_names(cpu_name, features, board))
+    """Return the signs that a dump shows, by code; past `SIGNS_MAX`, what an inventory may carry, hints go first.
+
+    :param pci: PCI functions where they are not found in `files`, that is on other systems than Linux.
+    :param macs: likewise the hardware addresses.
+    :param own: (code, evidence) that the platform's own parser found.
+    """
+    found: set[tuple[int, str]] = {*_from_names(cpu_name, features, board), *own}
     if hypervisor := clean(files.get("sys/hypervisor/type", "")):
         found.add((3, hypervisor))
     if "control_d" in files.get("proc/xen/capabilities", ""):
         found.add((XEN_CONTROL_DOMAIN, "control_d"))
-    found.update((5, name) for name in _pci_names(parse_pci(files)))
+    found.update((5, name) for name in _pci_names((*parse_pci(files), *pci)))
     nics, disks = parse_nics(files), parse_disks(files)
     found.update((6, "network card") for nic in nics if "/virtio" in nic.device_path)
     found.update((6, "disk") for disk in disks if "/virtio" in disk.device_path)
     for clock in files.get("sys/devices/system/clocksource/clocksource0/available_clocksource", "").split():
         if clock.startswith(_CLOCKS):
             found.add((7, clock))
-    found.update((9, _MAC_VENDORS[nic.mac[:8]]) for nic in nics if nic.mac[:8] in _MAC_VENDORS)
+    vendors = {mac[:8] for mac in (*macs, *(nic.mac for nic in nics))}
+    found.update((9, _MAC_VENDORS[vendor]) for vendor in vendors if vendor in _MAC_VENDORS)
+    found.update((4, f"disk {name}") for name in _disk_models(files) if name.lower().startswith(_DISKS))
     found.update((10, disk.name.rstrip("0123456789")) for disk in disks if disk.name.startswith(("vd", "xvd")))
-    tree = " ".join(text for path, text in files.items() if path.startswith("proc/device-tree/")).lower()
+    tree = " ".join(text for path, text in files.items() if path.startswith("proc/device-tree/"))
+    tree = f"{tree} {board.model}".lower()  # kernels repeat the tree's model in /proc/cpuinfo
     found.update((8, word) for word in _TREE_WORDS if word in tree)
     found.update(_container_signs(files))
     found.update(_emulator_signs(files, machine=machine, has_vdso=has_vdso))
@@ -175,6 +192,16 @@ def _from_names(cpu_name: str, features: Iterable[str], board: Board) -> set[tup
 def _pci_names(functions: Iterable[tuple[int, int]]) -> set[str]:
     names = {f"{_PCI_VENDORS[vendor]} ({vendor:04x})" for vendor, _ in functions if vendor in _PCI_VENDORS}
     return names | {f"{_PCI_DEVICES[pair]} ({pair[0]:04x}:{pair[1]:04x})" for pair in functions if pair in _PCI_DEVICES}
+
+
+def _disk_models(files: Mapping[str, str]) -> set[str]:
+    """Return what disks call themselves: `vendor model`, and the model alone."""
+    found = set()
+    for path, text in files.items():
+        if path.startswith("sys/block/") and path.endswith("/device/model"):
+            vendor = files.get(path[: -len("model")] + "vendor", "")
+            found |= {clean(text), clean(f"{vendor} {text}")}
+    return found
 
 
 def _container_signs(files: Mapping[str, str]) -> set[tuple[int, str]]:

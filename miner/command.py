@@ -30,6 +30,7 @@ from metanode.miner.loop import Miner, World
 from metanode.miner.node import PASSING, Node, fetch_genesis
 from metanode.miner.status import Status
 from metanode.miner.store import Memory, Store, is_running, read_status
+from metanode.platforms.terminal import HelpFormatter
 
 ROUNDS_MAX = 1_000_000_000
 """Most attestations that `--rounds` may ask for."""
@@ -270,7 +271,7 @@ def _add_command(
         help=summary,
         description=f"{summary[:1].upper()}{summary[1:]}.",
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
 
@@ -292,7 +293,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="metanode-miner",
         description="Mine with this machine: measure it, attest it, be paid for it.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"metanode-miner {VERSION}")

@@ -18,6 +18,7 @@ from typing import Any
 from metanode.core.crypto import keystore
 from metanode.core.crypto.keys import KeyPair
 from metanode.core.model.errors import MetanodeError, StorageError
+from metanode.platforms import durable
 from metanode.platforms.durable import make_directory, sync_directory
 
 LOCK_RETRY_S = 0.1
@@ -120,16 +121,20 @@ class Store:
             unattended machine must start by itself.  What that protects is a copy of the key file alone.
         """
         path = self.directory / "machine.key"
-        secret = passphrase if passphrase is not None else self._own_passphrase()
+        secret, drawn = (passphrase, False) if passphrase is not None else self._own_passphrase()
         if not path.exists():
-            keystore.create(path, os.urandom(32), secret, label="machine", randomness=_SystemRandomness())
+            keystore.create(path, os.urandom(32), secret, label="machine", randomness=_SystemRandomness(), drawn=drawn)
         return KeyPair.from_seed(keystore.open(path, secret))
 
-    def _own_passphrase(self) -> bytes:
+    def _own_passphrase(self) -> tuple[bytes, bool]:
+        """Return the passphrase in the directory, and whether it was drawn just now: what lay there may be anyone's."""
         path = self.directory / "passphrase"
-        if not path.exists():
-            self._write("passphrase", os.urandom(24).hex().encode())
-        return path.read_bytes()
+        if path.exists():
+            return path.read_bytes(), False
+        drawn = os.urandom(24).hex().encode()
+        # The sync of the key's name makes this one durable too; without the key it opens nothing.
+        self._write("passphrase", drawn, name_too=False)
+        return drawn, True
 
     def queue(self, name: str, envelope: bytes) -> None:
         """Keep an attestation for later."""
@@ -146,19 +151,13 @@ class Store:
     def report(self, status: dict[str, Any]) -> None:
         """Write what `metanode-miner status` shows; the moment is added."""
         stamped = {**status, "updated_ms": time.time_ns() // 1_000_000}
-        self._write("status.json", json.dumps(stamped, indent=1, sort_keys=True).encode())
+        # For people: a cut may take the newest, so it costs one sync a report, not two.
+        self._write("status.json", json.dumps(stamped, indent=1, sort_keys=True).encode(), name_too=False)
 
-    def _write(self, name: str, data: bytes) -> None:
+    def _write(self, name: str, data: bytes, *, name_too: bool = True) -> None:
         path = self.directory / name
-        temporary = path.with_name(path.name + ".new")
         try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
-            sync_directory(path.parent)
+            durable.replace(path, data, name_too=name_too)
         except OSError as error:
             raise StorageError("STORAGE_FULL", f"{path}: {error.strerror}") from error
 

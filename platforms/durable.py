@@ -6,8 +6,33 @@ is: `fsync` of a file promises nothing about the names on the way to it.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from pathlib import Path
+
+_FULL_SYNC = getattr(fcntl, "F_FULLFSYNC", None)
+"""On macOS `fsync` leaves the bytes in the drive's own cache; this does not."""
+
+
+def sync_file(descriptor: int) -> None:
+    """Return once the bytes of an open file are durable.
+
+    Never call it again after it failed: the system forgets the bytes that it could not write, and the next call
+    succeeds without them.  What was being written has to be written anew.
+
+    :raises OSError: the system refuses.
+    """
+    if _FULL_SYNC is not None:
+        try:
+            fcntl.fcntl(descriptor, _FULL_SYNC)
+        except OSError as error:
+            # Some network file systems know only fsync.
+            if error.errno not in (errno.ENOTSUP, errno.EINVAL, errno.ENOTTY):
+                raise
+        else:
+            return
+    os.fsync(descriptor)
 
 
 def sync_directory(path: Path) -> None:
@@ -46,4 +71,21 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        sync_file(file.fileno())
+
+
+def replace(path: Path, data: bytes, *, name_too: bool = True) -> None:
+    """Put `data` under a name, aside first, so that the name never stands for less; return once that is durable.
+
+    :param name_too: False where a cut may bring back what the name stood for, or leave it free.
+    :raises OSError: the system refuses; what the name stands for is then unknown until it is read.
+    """
+    aside = path.with_name(path.name + ".new")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        sync_file(file.fileno())
+    os.replace(aside, path)
+    if name_too:
+        sync_directory(path.parent)

@@ -15,6 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -116,8 +117,9 @@ class StackDump:
         head = json.dumps(dict(places)).encode() + b"\n"
         # Not every time: a memory card should not be written to four times a second.
         if head != self._head or os.fstat(self._file.fileno()).st_size > len(head):
-            self._file.truncate(0)
-            self._file.write(head)
+            with suppress(OSError):  # a disk that refuses must not end the watch: others read less, that is all
+                self._file.truncate(0)
+                self._file.write(head)
             self._head = head
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
         signal.setitimer(signal.ITIMER_REAL, after_s)
@@ -126,7 +128,8 @@ class StackDump:
         """Write down a stack that Python code could take, in place of the dump, for other processes to read."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         text = "".join(f'  File "{place.file}", line {place.line} in {place.function}\n' for place in stack)
-        self._file.write(text.encode("utf-8", "replace"))
+        with suppress(OSError):
+            self._file.write(text.encode("utf-8", "replace"))
 
     def stack(self) -> list[Place]:
         """Return the stack dumped since `arm`, innermost frame first; empty when there was no need."""
@@ -137,7 +140,7 @@ class StackDump:
         signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.unregister(signal.SIGALRM)
         self._file.close()
-        self._path.unlink(missing_ok=True)
+        _remove(self._path)
 
 
 def read_dump(directory: Path, pid: int) -> tuple[str, str]:
@@ -158,10 +161,16 @@ def left_dumps(directory: Path) -> list[tuple[str, str]]:
         if not pid.isdigit() or _alive(int(pid)):
             continue
         plugin, place = read_dump(directory, int(pid))
-        path.unlink(missing_ok=True)
+        _remove(path)
         if place:
             found.append((plugin, place))
     return found
+
+
+def _remove(path: Path) -> None:
+    """Remove a dump.  A disk that has become read-only keeps it; it says nothing once its process is gone."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _alive(pid: int) -> bool:

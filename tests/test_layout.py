@@ -186,7 +186,9 @@ def test_the_miner_knows_no_loop_no_kernel_and_no_plugin() -> None:
 def test_platforms_know_nothing_of_ours() -> None:
     """All that differs by machine stands below everything; cffi is theirs."""
     for path in modules(ROOT / "platforms"):
-        check(path, allowed=("metanode.platforms",), forbidden=THIRD_PARTY - {"cffi"})
+        # What builds native code reads its list by tomli on Python 3.10; nothing that runs does.
+        extra = {"tomli"} if path.name == "native_build.py" else set()
+        check(path, allowed=("metanode.platforms",), forbidden=THIRD_PARTY - {"cffi"} - extra)
 
 
 def test_only_declared_third_parties_are_imported() -> None:

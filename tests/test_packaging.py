@@ -78,6 +78,14 @@ def native(wheel: Path) -> list[str]:
     return [name for name in names(wheel) if name.endswith((".so", ".pyd", ".dylib"))]
 
 
+def native_sources() -> set[str]:
+    """Return every C file, header and native.toml of this checkout, relative to it."""
+    folders = [listed.parent for listed in (ROOT / "platforms" / "shims").glob("*/native.toml")]
+    assert folders, "native code is listed"
+    found = (path for folder in folders for path in folder.iterdir() if path.suffix in (".c", ".h", ".toml"))
+    return {path.relative_to(ROOT).as_posix() for path in found}
+
+
 class Installed:
     """A bare virtual environment with one wheel in it; dependencies come from the environment that runs the tests."""
 
@@ -142,7 +150,7 @@ def test_every_manifest_and_verbs_file_is_announced() -> None:
 
 @pytest.mark.endtoend
 def test_the_wheel_holds_every_source_file_and_nothing_else(distributions: tuple[Path, Path]) -> None:
-    """Code, manifests, data, headers and C, under metanode/, and one compiled module."""
+    """Code, manifests, data, headers and C, under metanode/, and one compiled module per folder of C."""
     found = names(distributions[1])
     expected = {
         f"metanode/{path.relative_to(ROOT)}"
@@ -152,7 +160,8 @@ def test_the_wheel_holds_every_source_file_and_nothing_else(distributions: tuple
     }
     assert {Path(name).suffix for name in expected} >= {".py", ".toml", ".json", ".c", ".h"}
     shims = set(native(distributions[1]))
-    assert [Path(name).name.split(".")[0] for name in shims] == ["_blake3"]
+    folders = {listed.parent.name for listed in (ROOT / "platforms" / "shims").glob("*/native.toml")}
+    assert {Path(name).name.split(".")[0] for name in shims} == {f"_{folder}" for folder in folders}
     info = {name for name in found if ".dist-info/" in name}
     assert found - info - shims == expected
     assert any(name.endswith("licenses/LICENSE") for name in info)
@@ -170,8 +179,15 @@ def test_the_sdist_can_build_and_holds_no_binaries(distributions: tuple[Path, Pa
     """The wheel of these tests was built from it."""
     with tarfile.open(distributions[0]) as archive:
         inside = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"setup.py", "pyproject.toml", "LICENSE", "platforms/shims/blake3_portable.c"} <= inside
+    assert {"setup.py", "pyproject.toml", "LICENSE"} <= inside
+    assert native_sources() <= inside
     assert not [name for name in inside if name.endswith((".so", ".pyc"))]
+
+
+@pytest.mark.endtoend
+def test_the_wheel_holds_the_source_of_its_native_code(distributions: tuple[Path, Path]) -> None:
+    """Every C file, header and list of them, so that what runs can be read and rebuilt."""
+    assert {f"metanode/{name}" for name in native_sources()} <= names(distributions[1])
 
 
 @pytest.mark.endtoend
@@ -211,6 +227,22 @@ def test_an_installed_node_finds_its_plugins_and_its_extension(installed: Instal
 
 
 @pytest.mark.endtoend
+def test_an_installed_extension_has_the_paths_of_its_processor(installed: Installed) -> None:
+    """Each file got its own flags on the way through sdist and wheel; none was dropped."""
+    from metanode.platforms.shims import blake3
+
+    code = (
+        "from metanode.platforms.shims import blake3; s = blake3.status();"
+        " print(s.selected, *[row.name for row in s.paths if row.usable])"
+    )
+    status = blake3.status()
+    assert installed.python(code).split() == [status.selected, *(row.name for row in status.paths if row.usable)]
+    answer = json.loads(installed.command("metanode", "doctor", "hashing", "--seconds", "0", "--json"))
+    assert answer["ok"]
+    assert answer["selected"] == status.selected
+
+
+@pytest.mark.endtoend
 def test_a_pure_wheel_has_no_native_code_and_works(tmp_path: Path) -> None:
     """METANODE_PURE=1 is for machines without a compiler: one wheel for all of them, and the pure hash."""
     wheel = build_wheel(clone(tmp_path / "clone"), tmp_path / "dist", METANODE_PURE="1")
@@ -234,11 +266,20 @@ def _tx_hash_of_nothing() -> str:
 
 
 @pytest.mark.endtoend
-def test_a_failing_compiler_costs_the_extension_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compiler", ["/bin/false", "/nowhere/cc"])
+def test_a_failing_or_missing_compiler_costs_the_extension_only(tmp_path: Path, compiler: str) -> None:
     """The native part is optional: the build goes on without it."""
-    wheel = build_wheel(clone(tmp_path / "clone"), tmp_path / "dist", CC="/bin/false")
+    wheel = build_wheel(clone(tmp_path / "clone"), tmp_path / "dist", CC=compiler)
     assert native(wheel) == []
     assert "metanode/core/kernel.py" in names(wheel)
+
+
+@pytest.mark.endtoend
+def test_a_strict_build_fails_without_its_extension(tmp_path: Path) -> None:
+    """METANODE_WERROR=1 is for CI: nothing is optional there."""
+    source = clone(tmp_path / "clone")
+    with pytest.raises(AssertionError, match="_blake3"):
+        build_wheel(source, tmp_path / "dist", CC="/bin/false", METANODE_WERROR="1")
 
 
 @pytest.mark.endtoend

@@ -6,6 +6,7 @@ import importlib
 import random
 from array import array
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -13,9 +14,11 @@ from measuring import Result, Timing, UnavailableError, alternate
 
 from metanode.core import crypto
 from metanode.core.model import hashing, merkle
+from metanode.platforms.shims import blake3 as shim
+from metanode.platforms.shims.blake3.paths import BEST_FIRST
 
 INPUT_BYTES = 64 * 1024
-INPUTS_PER_CALL = 200
+INPUTS_PER_CALL = 2000
 MESSAGES = 100_000
 MESSAGE_BYTES = (64, 250)
 _CONTEXT = hashing.CONTEXT_PREFIX + "leaf"
@@ -23,13 +26,14 @@ _PEER = "PyPI blake3"
 
 
 def blake3_single() -> list[Result]:
-    """One input of 64 KiB."""
+    """One input of 64 KiB, on the best path and on each of the others."""
     blake3 = _peer()
     provider = _provider()
     data = random.Random(1).randbytes(INPUT_BYTES)
-    _same(provider.digest(data), blake3.blake3(data).digest())
+    paths = _paths()
 
-    def ours() -> None:
+    def run(path: str) -> None:
+        shim.select(path)
         for _ in range(INPUTS_PER_CALL):
             provider.digest(data)
 
@@ -37,29 +41,91 @@ def blake3_single() -> list[Result]:
         for _ in range(INPUTS_PER_CALL):
             blake3.blake3(data).digest()
 
-    mine, peer = alternate(ours, theirs, budget_s=6)
-    total = INPUT_BYTES * INPUTS_PER_CALL
+    for path in paths:
+        run(path)
+        _same(provider.digest(data), blake3.blake3(data).digest())
+    peer, mine, *others = alternate(theirs, *(partial(run, path) for path in paths), budget_s=6)
+    shim.select(paths[0])
+    total = INPUT_BYTES * INPUTS_PER_CALL / 1e9
+    each = "".join(f", {path} {total / taken.wall_s:.3g}" for path, taken in zip(paths[1:], others, strict=True))
     return [
         Result(
             "blake3.single",
-            total / mine.wall_s / 1e9,
+            total / mine.wall_s,
             "GB/s",
             _PEER,
-            total / peer.wall_s / 1e9,
+            total / peer.wall_s,
             peer.wall_s / mine.wall_s,
             mine.cpu_s / INPUTS_PER_CALL * 1e6,
-            f"64 KiB, provider {provider.name}, {_note(mine, peer, INPUTS_PER_CALL)}",
+            f"64 KiB, path {paths[0]}{each}; {_note(mine, peer, INPUTS_PER_CALL)}",
         )
     ]
 
 
 def blake3_batch() -> list[Result]:
-    """100,000 messages in one call: contiguous bytes and offsets as C takes them, and a list as the node passes it."""
-    blake3 = _peer()
+    """100,000 messages in one call on the best path, on the others, and as a list, as the node passes them."""
     provider = _provider()
     messages = _messages()
-    contiguous = _contiguous_call(messages)
-    base = blake3.blake3(derive_key_context=_CONTEXT)
+    paths = _paths()
+    loop, expected = _loop(messages)
+    _same(provider.derive_key_many(_CONTEXT, messages), expected)
+    calls = [_packed_call(path, messages, expected) for path in paths]
+
+    def listed() -> None:
+        shim.select(paths[0])
+        provider.derive_key_many(_CONTEXT, messages)
+
+    peer, as_list, mine, *others = alternate(loop, listed, *calls, budget_s=10)
+    shim.select(paths[0])
+    each = "".join(f", {path} {_rate(taken):.3g}" for path, taken in zip(paths[1:], others, strict=True))
+    words = f"path {paths[0]}{each}; as a list in and out: {_rate(as_list):.3g} M messages/s"
+    return [_batch_row("blake3.batch", mine, peer, words)]
+
+
+def blake3_batch_avx2() -> list[Result]:
+    """The same with AVX2 forced."""
+    return _batch_on("blake3.batch_avx2", ("avx2",))
+
+
+def blake3_batch_4lane() -> list[Result]:
+    """The same with four lanes forced: the code that SSE4.1, NEON and AltiVec share."""
+    return _batch_on("blake3.batch_4lane", ("sse41", "neon", "altivec"))
+
+
+def _batch_on(name: str, wanted: tuple[str, ...]) -> list[Result]:
+    _provider()
+    paths = _paths()
+    path = next((path for path in paths if path in wanted), None)
+    if path is None:
+        raise UnavailableError(f"this machine runs {', '.join(paths)}, none of {', '.join(wanted)}")
+    messages = _messages()
+    loop, expected = _loop(messages)
+    peer, mine = alternate(loop, _packed_call(path, messages, expected), budget_s=6)
+    shim.select(paths[0])
+    return [_batch_row(name, mine, peer, f"path {path} forced")]
+
+
+def _batch_row(name: str, mine: Timing, peer: Timing, words: str) -> Result:
+    return Result(
+        name,
+        _rate(mine),
+        "M messages/s",
+        f"Python loop over {_PEER}",
+        _rate(peer),
+        peer.wall_s / mine.wall_s,
+        mine.cpu_s / MESSAGES * 1e6,
+        "derive-key, 64 to 250 bytes, contiguous bytes and offsets in, packed digests out; "
+        f"{words}; {_note(mine, peer, MESSAGES)}",
+    )
+
+
+def _rate(taken: Timing) -> float:
+    return MESSAGES / taken.wall_s / 1e6
+
+
+def _loop(messages: Sequence[bytes]) -> tuple[Callable[[], list[bytes]], list[bytes]]:
+    """Return what a program in Python does without us, and its digests: the context is set up once."""
+    base = _peer().blake3(derive_key_context=_CONTEXT)
 
     def loop() -> list[bytes]:
         digests = []
@@ -69,32 +135,31 @@ def blake3_batch() -> list[Result]:
             digests.append(hasher.digest())
         return digests
 
-    expected = loop()
-    _same(provider.derive_key_many(_CONTEXT, messages), expected)
-    _same(contiguous(), b"".join(expected))
-    mine, peer, listed = alternate(
-        contiguous, loop, lambda: provider.derive_key_many(_CONTEXT, messages), budget_s=8
-    )
-    return [
-        Result(
-            "blake3.batch",
-            MESSAGES / mine.wall_s / 1e6,
-            "M messages/s",
-            f"Python loop over {_PEER}",
-            MESSAGES / peer.wall_s / 1e6,
-            peer.wall_s / mine.wall_s,
-            mine.cpu_s / MESSAGES * 1e6,
-            "derive-key, 64 to 250 bytes, contiguous bytes and offsets in, packed digests out; portable C, no SIMD; "
-            f"as a list in and out: {MESSAGES / listed.wall_s / 1e6:.3g} M messages/s; {_note(mine, peer, MESSAGES)}",
-        )
-    ]
+    return loop, loop()
+
+
+def _packed_call(path: str, messages: Sequence[bytes], expected: list[bytes]) -> Callable[[], object]:
+    """Return one call on a path, over bytes that already lie end to end, as those of a block do."""
+    provider = _provider()
+    data, offsets = _packed(messages)
+    out = bytearray(32 * len(messages))
+
+    def call() -> None:
+        shim.select(path)
+        provider.derive_key_packed(_CONTEXT, data, offsets, out)
+
+    call()
+    _same(bytes(out), b"".join(expected))
+    return call
 
 
 def merkle_root() -> list[Result]:
-    """The root of 100,000 leaves."""
+    """The root of 100,000 leaves, in one call; also as a list, which is how the node passes them."""
     blake3 = _peer()
     provider = _provider()
     messages = _messages()
+    data, offsets = _packed(messages)
+    tree = provider.list_tree(*(hashing.CONTEXT_PREFIX + name for name in ("leaf", "node", "root")))
     leaf, node, root = (
         blake3.blake3(derive_key_context=hashing.CONTEXT_PREFIX + name) for name in ("leaf", "node", "root")
     )
@@ -120,7 +185,10 @@ def merkle_root() -> list[Result]:
         return digest
 
     _same(merkle.list_root(messages), loop())
-    mine, peer = alternate(lambda: merkle.list_root(messages), loop, budget_s=8)
+    _same(tree.root_packed(data, offsets), loop())
+    mine, listed, peer = alternate(
+        lambda: tree.root_packed(data, offsets), lambda: merkle.list_root(messages), loop, budget_s=8
+    )
     return [
         Result(
             "merkle.root",
@@ -130,7 +198,8 @@ def merkle_root() -> list[Result]:
             peer.wall_s * 1e3,
             peer.wall_s / mine.wall_s,
             mine.cpu_s * 1e6,
-            f"{MESSAGES} leaves of 64 to 250 bytes as a list, provider {provider.name}; {_note(mine, peer, 1)}",
+            f"{MESSAGES} leaves of 64 to 250 bytes, contiguous bytes and offsets, path {shim.status().selected}; "
+            f"as a list: {listed.wall_s * 1e3:.3g} ms; {_note(mine, peer, 1)}",
         )
     ]
 
@@ -140,37 +209,22 @@ def _messages() -> list[bytes]:
     return [chance.randbytes(chance.randint(*MESSAGE_BYTES)) for _ in range(MESSAGES)]
 
 
-def _contiguous_call(messages: Sequence[bytes]) -> Callable[[], bytes]:
-    """Return one call into C over bytes that already lie end to end, as those of a block do."""
-    try:
-        shim: Any = importlib.import_module("metanode.platforms.shims._blake3")
-    except ImportError as error:
-        raise UnavailableError(f"the BLAKE3 extension is not built: {error}") from None
-    ffi, lib = shim.ffi, shim.lib
-    data = b"".join(messages)
-    offsets = array("Q", accumulate(map(len, messages), initial=0))
-    view = ffi.from_buffer("uint64_t[]", offsets)
-    key = ffi.new("uint8_t[32]")
-    name = _CONTEXT.encode()
-    lib.mn_blake3_context_key(name, len(name), key, 32)
-    key_bytes = bytes(ffi.buffer(key))
-    count = len(messages)
-    out = ffi.new("uint8_t[]", 32 * count)
-
-    def call() -> bytes:
-        status = lib.mn_blake3_derive_many(key_bytes, 32, data, len(data), view, count, out, 32 * count)
-        assert status == lib.MN_OK, f"the shim refused its arguments (status {status})"
-        return bytes(ffi.buffer(out))
-
-    return call
+def _packed(messages: Sequence[bytes]) -> tuple[bytes, array[int]]:
+    return b"".join(messages), array("Q", accumulate(map(len, messages), initial=0))
 
 
-def _provider() -> hashing.Provider:
+def _provider() -> shim.ShimProvider:
     crypto.install()
-    provider = hashing.provider()
-    if provider.name == "pure":
-        raise UnavailableError("the BLAKE3 extension is not built; pure Python would only measure the interpreter")
+    provider = shim.load()
+    if provider is None:
+        raise UnavailableError(f"{shim.problem()}; pure Python would only measure the interpreter")
     return provider
+
+
+def _paths() -> list[str]:
+    """The paths that this machine runs, best first."""
+    usable = {state.name for state in shim.status().paths if state.usable}
+    return [name for name in BEST_FIRST if name in usable]
 
 
 def _peer() -> Any:

@@ -149,12 +149,24 @@ def rss_mib(pid: int) -> float:
 
     :raises UnavailableError: it is gone, or this system has no /proc.
     """
+    return _status_mib(pid, "VmRSS:")
+
+
+def rss_peak_mib(pid: int) -> float:
+    """Return the most resident memory that a running process ever had, MiB.
+
+    :raises UnavailableError: as `rss_mib`.
+    """
+    return _status_mib(pid, "VmHWM:")
+
+
+def _status_mib(pid: int, name: str) -> float:
     try:
         text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     except OSError as error:
         raise UnavailableError(f"memory of process {pid}: {error.strerror}") from None
     for line in text.splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(name):
             return int(line.split()[1]) / 1024
     raise UnavailableError(f"process {pid} has ended")
 

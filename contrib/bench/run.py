@@ -18,18 +18,22 @@ from typing import Any
 
 from door import balance_rate, http_get, http_mix, http_post, loaded_memory, node_start
 from footprint import install_mib
-from hashes import blake3_batch, blake3_single, merkle_root
+from hashes import blake3_batch, blake3_batch_4lane, blake3_batch_avx2, blake3_single, merkle_root
 from live_node import miner_memory, node_memory
 from measuring import ROOT, Result, UnavailableError, commit, host, rounded
 from proofs import bundle_bytes
 from signatures import ed25519_batch
 from starts import fingerprint_seconds, miner_start
+from vintage import altivec
 
 PARTS: dict[str, Callable[[], list[Result]]] = {
     "blake3.single": blake3_single,
     "blake3.batch": blake3_batch,
+    "blake3.batch_avx2": blake3_batch_avx2,
+    "blake3.batch_4lane": blake3_batch_4lane,
     "merkle.root": merkle_root,
     "ed25519.batch": ed25519_batch,
+    "vintage.altivec": altivec,
     "bundle.bytes": bundle_bytes,
     "install.mib": install_mib,
     "start.miner_cpu_ms": miner_start,

@@ -1,7 +1,7 @@
 """Write the reference pages that are nothing but the code's own words: `reference.py --write`, or `--check`.
 
-docs/errors.md, limits.md, hooks.md, settings.md, plugins.md, verbs.md and params.md are made from the error
-table, the named limits, the hook contracts, the manifests, the verbs files and the genesis parameters.
+docs/errors.md, limits.md, hooks.md, settings.md, plugins.md, verbs.md, doctor.md and params.md are made from the error
+table, the named limits, the hook contracts, the manifests, the verbs files, the checks and the genesis parameters.
 tests/test_docs.py holds the pages to what stands here.
 """
 
@@ -10,12 +10,14 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import importlib
 import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from metanode.core.cli.doctor import CHECKS
 from metanode.core.cli.verbs import GROUPS, find_verbs
 from metanode.core.discovery import discover
 from metanode.core.hooks import HOOK_API, HookSpecs, PluginContext
@@ -37,6 +39,9 @@ ENVIRONMENT = {
     "METANODE_PASSPHRASE": "opens and makes keystores, instead of `--passphrase-file` or the prompt",
     "METANODE_DEBUG": "any value adds the traceback to an error that should not have happened",
     "METANODE_PURE": "`1` builds a wheel without native code",
+    "METANODE_SIMD": "which instruction sets may hash: `none`, or any of `sse41`, `avx2`, `avx512`, `neon`, `altivec` "
+    "with commas between; else all that this processor has. `metanode doctor hashing` shows them",
+    "METANODE_WERROR": "`1` makes a warning of the C compiler, or an extension that cannot be built, fail the build",
     "NO_COLOR": "any value switches colours off",
     "DEMO_SECONDS": "how long `metanode demo` runs where `--seconds` is not given",
 }
@@ -257,6 +262,20 @@ def verbs() -> str:
     return "\n".join(lines)
 
 
+def doctor() -> str:
+    """The checks of `metanode doctor`, each in the words of its module."""
+    lines = [
+        "# Doctor",
+        GENERATED,
+        "`metanode doctor CHECK` looks at one thing of this machine or home: exit code 0 when it is right, else 1.",
+    ]
+    for name in CHECKS:
+        module = importlib.import_module(f"metanode.core.cli.doctor.{name}")
+        lines += ["", f"## `metanode doctor {name}`", "", inspect.getdoc(module) or ""]
+        lines += ["", "```sh", *module.CHECK.examples, "```"]
+    return "\n".join(lines) + "\n"
+
+
 def params() -> str:
     """The genesis parameters with the values of each network."""
     text = (ROOT / "core/model/data/networks.json").read_text(encoding="utf-8")
@@ -297,6 +316,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "plugins": plugins,
     "verbs": verbs,
+    "doctor": doctor,
     "params": params,
 }
 

@@ -19,6 +19,7 @@ from metanode.core.cli.verbs import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT
 from metanode.core.home import default_home
 from metanode.core.model.errors import MetanodeError
 from metanode.core.version import VERSION
+from metanode.platforms.terminal import HelpFormatter
 
 DESCRIPTION = "metanode: a node framework for edge and vintage hardware."
 _WITH_VALUE = ("--home",)
@@ -68,7 +69,7 @@ def verb_parser(entry: VerbEntry) -> Parser:
         prog=f"metanode {entry.name}",
         description=f"{entry.help[:1].upper()}{entry.help[1:]}.",
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     entry.load().configure(parser)
     add_global_options(parser)
@@ -138,7 +139,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str], console: Console) -> int:
     head, name, rest = split(words)
-    top = Parser(prog="metanode", add_help=False, usage="metanode [--json] [--home DIR] VERB ...")
+    usage = "metanode [--json] [--home DIR] VERB ..."
+    top = Parser(prog="metanode", add_help=False, usage=usage, formatter_class=HelpFormatter)
     add_global_options(top)
     top.add_argument("-h", "--help", action="store_true")
     top.add_argument("--version", action="store_true")

@@ -17,6 +17,7 @@ from metanode.core.model.bodies import Transfer
 from metanode.core.model.envelope import Envelope, build_envelope
 from metanode.core.model.errors import MetanodeError
 from metanode.core.model.genesis import Genesis, genesis_from_json
+from metanode.platforms.terminal import HelpFormatter
 
 DEFAULT_NODE = "http://127.0.0.1:8645"
 ID_DIGITS = 64
@@ -44,7 +45,7 @@ def add_command(
         help=summary,
         description=f"{summary[:1].upper()}{summary[1:]}.",
         epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
 
 

@@ -24,7 +24,7 @@ from metanode.core.home import Home
 from metanode.core.identity import Identity
 from metanode.core.kernel import Node, OwnProcess
 from metanode.core.loading import guarded
-from metanode.core.model.errors import MetanodeError, PluginError
+from metanode.core.model.errors import MetanodeError, PluginError, StorageError
 from metanode.core.tuning import tune
 from metanode.platforms.process import left_dumps
 
@@ -127,7 +127,11 @@ async def _serve(home: Home, identity: Identity, args: argparse.Namespace) -> No
             home.write_running(_state(node))
             _announce(node, home, args.console)
             async for _ in changes:
-                home.write_running(_state(node))
+                try:
+                    home.write_running(_state(node))
+                except StorageError as error:
+                    # Not what the node stops for: a role that needs the disk says so itself, or can do without.
+                    _log.warning("other processes are not told of plugins: %s", error.line())
         finally:
             home.forget_running()
 

@@ -26,6 +26,8 @@ MEMORY_KIB = 16 * 1024
 """Argon2id memory for new files: fits hosts with 64 MiB of RAM."""
 PASSES = 3
 """Argon2id passes for new files."""
+MEMORY_KIB_MIN = 8
+"""Argon2id memory for a passphrase that was drawn, not chosen, and the least it works with; one pass then."""
 MEMORY_KIB_MAX = 256 * 1024
 """Files that ask for more memory are refused: opening one must not exhaust the host."""
 PASSES_MAX = 16
@@ -44,10 +46,14 @@ class Randomness(Protocol):
         """Return n unpredictable bytes."""
 
 
-def create(path: Path, seed: bytes, passphrase: bytes, *, label: str, randomness: Randomness) -> None:
+def create(
+    path: Path, seed: bytes, passphrase: bytes, *, label: str, randomness: Randomness, drawn: bool = False
+) -> None:
     """Write a new keystore, mode 0600, whole and durable or not at all.
 
     :param label: what the key is for, readable without the passphrase.
+    :param drawn: the passphrase is at least 128 bits of the system's randomness.  Nobody guesses those, so stretching
+        them would only take memory and time from the machine that opens the file.
     :raises MetanodeError: FILE_EXISTS, nothing is ever overwritten; FILE_MISSING, no such directory;
         STORAGE_FULL, the disk refuses; KEYSTORE_LOCKED, an empty passphrase; CRYPTO_MISSING.
     :raises ValueError: the seed is not 32 bytes, or the label is too long.
@@ -58,16 +64,17 @@ def create(path: Path, seed: bytes, passphrase: bytes, *, label: str, randomness
         raise MetanodeError("KEYSTORE_LOCKED", f"an empty passphrase would leave {path} open")
     if path.exists():
         raise _exists(path)
+    memory_kib, passes = (MEMORY_KIB_MIN, 1) if drawn else (MEMORY_KIB, PASSES)
     salt, nonce = randomness.bytes(SALT_BYTES), randomness.bytes(NONCE_BYTES)
     public: dict[str, Any] = {
         "version": VERSION,
         "label": label,
         "public_key": ed25519.public_key(seed).hex(),
-        "kdf": {"name": _KDF, "memory_kib": MEMORY_KIB, "passes": PASSES, "salt": salt.hex()},
+        "kdf": {"name": _KDF, "memory_kib": memory_kib, "passes": passes, "salt": salt.hex()},
         "cipher": {"name": _CIPHER, "nonce": nonce.hex()},
     }
     nacl = _library()
-    key = _stretch(nacl, passphrase, salt, MEMORY_KIB, PASSES)
+    key = _stretch(nacl, passphrase, salt, memory_kib, passes)
     sealed = nacl.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(seed, _associated(public), nonce, key)
     text = json.dumps({**public, "sealed": sealed.hex()}, indent=2) + "\n"
     _write_new(path, text.encode("ascii"), randomness.bytes(8).hex())
@@ -144,7 +151,7 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
         raise _corrupt(path, f"is not a keystore of version {VERSION}")
     if kdf.get("name") != _KDF or cipher.get("name") != _CIPHER:
         raise _corrupt(path, f"does not use {_KDF} and {_CIPHER}")
-    for name, minimum, maximum in (("memory_kib", 8, MEMORY_KIB_MAX), ("passes", 1, PASSES_MAX)):
+    for name, minimum, maximum in (("memory_kib", MEMORY_KIB_MIN, MEMORY_KIB_MAX), ("passes", 1, PASSES_MAX)):
         value = kdf.get(name)
         if type(value) is not int or not minimum <= value <= maximum:
             raise _corrupt(path, f"asks for {name} {value!r:.40}, not {minimum} to {maximum}")

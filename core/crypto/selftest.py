@@ -7,8 +7,9 @@ them; so each case of `core/model/data/ed25519_edge.json` must get the verdict w
 from __future__ import annotations
 
 import json
-from importlib import resources
+from pathlib import Path
 
+from metanode.core import model
 from metanode.core.model import ecvrf, ed25519, hashing
 from metanode.core.model.blake3 import PureProvider
 from metanode.core.model.errors import MetanodeError
@@ -31,7 +32,7 @@ _VRF_BETA = bytes.fromhex(
 
 def edge_cases() -> list[tuple[str, ed25519.Check, bool]]:
     """Return (name, (public key, message, signature), accept) of every edge case."""
-    source = resources.files("metanode.core.model").joinpath("data").joinpath("ed25519_edge.json")
+    source = Path(model.__file__).parent / "data" / "ed25519_edge.json"
     return [
         (row["name"], (bytes.fromhex(row["public_key"]), bytes.fromhex(row["message"]),
                        bytes.fromhex(row["signature"])), row["accept"])
@@ -81,6 +82,15 @@ def check_hash(provider: hashing.Provider) -> None:
         raise _differs(provider.name, "derives another BLAKE3 key")
     if provider.digest(items[-1]) != pure.digest(items[-1]):
         raise _differs(provider.name, "gives another BLAKE3 digest")
+    tree = hashing.tree_of(provider)
+    if tree is not None:
+        three = items[:3]
+        left, right, last = (pure.derive_key(context, item) for item in three)
+        pair = pure.derive_key(hashing.CONTEXT_PREFIX + "node", left + right)
+        top = pure.derive_key(hashing.CONTEXT_PREFIX + "node", pair + last)
+        root = pure.derive_key(hashing.CONTEXT_PREFIX + "root", len(three).to_bytes(8, "big") + top)
+        if tree.root(three) != root or tree.path(three, 2) != [pair]:
+            raise _differs(provider.name, "makes other list trees")
 
 
 def _differs(library: str, how: str) -> MetanodeError:

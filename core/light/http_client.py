@@ -122,11 +122,12 @@ class HttpClient:
             raise MetanodeError("UNREACHABLE", f"{self.url}: {error.strerror or error}") from error
 
     def _connect(self) -> socket.socket:
-        address = (self._host, self._port)
-        if not self._tls:
-            return socket.create_connection(address, self._timeout_s)
-        context = _tls_context(self._ca_file)
+        context = _tls_context(self._ca_file) if self._tls else None
+        # As bytes: for text, even ASCII, Python loads its tables of international names, 0.4 MiB.
+        address: Any = (self._host.encode("ascii"), self._port)
         plain = socket.create_connection(address, self._timeout_s)
+        if context is None:
+            return plain
         return context.wrap_socket(plain, server_hostname=self._host)  # closes `plain` when the handshake fails
 
 

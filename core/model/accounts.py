@@ -7,12 +7,12 @@ or in RustChain's form, `RTC` followed by 40 hex digits (no checksum).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
 
 from metanode.core.model.errors import Rejection
 from metanode.core.model.limits import ACCOUNT_BYTES, PUBLIC_KEY_BYTES
+from metanode.core.model.sha2 import sha256
 
 HRP = "mn"
 """Human-readable part of the bech32m form."""
@@ -44,7 +44,7 @@ def account_id(public_key: bytes) -> bytes:
     """
     if len(public_key) != PUBLIC_KEY_BYTES:
         raise ValueError(f"a public key of {len(public_key)} bytes, expected {PUBLIC_KEY_BYTES}")
-    return hashlib.sha256(public_key).digest()[:ACCOUNT_BYTES]
+    return sha256(public_key).digest()[:ACCOUNT_BYTES]
 
 
 @lru_cache(maxsize=TEXTS_MAX)

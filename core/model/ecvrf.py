@@ -11,11 +11,11 @@ Source: RFC 9381, sections 5.1 to 5.4 and 5.5 (suite 0x03).
 
 from __future__ import annotations
 
-import hashlib
 from typing import Protocol
 
 from metanode.core.model import edwards25519 as group
 from metanode.core.model.limits import PUBLIC_KEY_BYTES, SEED_BYTES, VRF_PROOF_BYTES
+from metanode.core.model.sha2 import sha512
 
 _SUITE = b"\x03"
 _CHALLENGE_BYTES = 16
@@ -38,24 +38,24 @@ class Backend(Protocol):
 def candidate(public_key: bytes, alpha: bytes, counter: int) -> bytes:
     """Return the bytes that encode_to_curve tries as a point in its `counter`-th attempt (5.4.1.1)."""
     data = b"".join((_SUITE, b"\x01", public_key, alpha, bytes([counter]), b"\x00"))
-    return hashlib.sha512(data).digest()[:32]
+    return sha512(data).digest()[:32]
 
 
 def challenge(*points: bytes) -> bytes:
     """Return the 16-byte challenge over five encoded points: Y, H, Gamma, U, V (5.4.3)."""
-    return hashlib.sha512(b"".join((_SUITE, b"\x02", *points, b"\x00"))).digest()[:_CHALLENGE_BYTES]
+    return sha512(b"".join((_SUITE, b"\x02", *points, b"\x00"))).digest()[:_CHALLENGE_BYTES]
 
 
 def hash_of_point(cleared: bytes) -> bytes:
     """Return beta for the encoding of cofactor * Gamma (5.2)."""
-    return hashlib.sha512(_SUITE + b"\x03" + cleared + b"\x00").digest()
+    return sha512(_SUITE + b"\x03" + cleared + b"\x00").digest()
 
 
 def split_secret(seed: bytes) -> tuple[bytes, bytes]:
     """Return the clamped secret scalar (32 bytes, little-endian) and the prefix for nonces."""
     if len(seed) != SEED_BYTES:
         raise ValueError(f"a VRF seed has {SEED_BYTES} bytes, not {len(seed)}")
-    digest = bytearray(hashlib.sha512(seed).digest())
+    digest = bytearray(sha512(seed).digest())
     digest[0] &= 0xF8
     digest[31] = digest[31] & 0x7F | 0x40
     return bytes(digest[:32]), bytes(digest[32:])
@@ -63,7 +63,7 @@ def split_secret(seed: bytes) -> tuple[bytes, bytes]:
 
 def nonce_hash(prefix: bytes, h_encoded: bytes) -> bytes:
     """Return the 64 bytes whose value modulo L is the nonce k (5.4.2.2)."""
-    return hashlib.sha512(prefix + h_encoded).digest()
+    return sha512(prefix + h_encoded).digest()
 
 
 def _encode_to_curve(public_key: bytes, alpha: bytes) -> group.Point:

@@ -15,12 +15,12 @@ Source: RFC 8032 section 5.1.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
 from metanode.core.model import edwards25519 as group
 from metanode.core.model.limits import PUBLIC_KEY_BYTES, SEED_BYTES, SIGNATURE_BYTES
+from metanode.core.model.sha2 import sha512
 
 Check = tuple[bytes, bytes, bytes]
 """(public key, message, signature)."""
@@ -50,13 +50,13 @@ def _expand(seed: bytes) -> tuple[int, bytes]:
     """Return the clamped secret scalar and the prefix that nonces are derived from."""
     if len(seed) != SEED_BYTES:
         raise ValueError(f"an Ed25519 seed has {SEED_BYTES} bytes, not {len(seed)}")
-    digest = hashlib.sha512(seed).digest()
+    digest = sha512(seed).digest()
     scalar = int.from_bytes(digest[:32], "little")
     return scalar & ((1 << 254) - 8) | 1 << 254, digest[32:]
 
 
 def _sha512_scalar(*parts: bytes) -> int:
-    return int.from_bytes(hashlib.sha512(b"".join(parts)).digest(), "little") % group.L
+    return int.from_bytes(sha512(b"".join(parts)).digest(), "little") % group.L
 
 
 class PureBackend:

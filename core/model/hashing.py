@@ -43,13 +43,39 @@ class Provider(Protocol):
         """Return `derive_key` of each item, in order."""
 
 
+class ListTree(Protocol):
+    """List trees (`core.model.merkle`) in one call each; a provider that has them is faster, never different."""
+
+    def root(self, items: Sequence[bytes]) -> bytes:
+        """Return the root of a list."""
+
+    def path(self, items: Sequence[bytes], index: int) -> list[bytes]:
+        """Return the siblings of `items[index]`, which exists, from the leaf upwards."""
+
+
 _provider: Provider = PureProvider()
+_list_tree: ListTree | None = None
 
 
 def install(provider: Provider) -> None:
-    """Use `provider` for every hash of this process from now on."""
-    global _provider
+    """Use `provider` for every hash of this process from now on.
+
+    One that also has `list_tree(leaf, node, root)`, three contexts, makes a `ListTree` by it.
+    """
+    global _provider, _list_tree
     _provider = provider
+    _list_tree = tree_of(provider)
+
+
+def tree_of(provider: Provider) -> ListTree | None:
+    """Return the list trees of a provider that has them."""
+    make = getattr(provider, "list_tree", None)
+    return None if make is None else make(_CONTEXTS["leaf"], _CONTEXTS["node"], _CONTEXTS["root"])
+
+
+def list_tree() -> ListTree | None:
+    """Return the list trees of the provider in use, or None: then they are made of single hashes."""
+    return _list_tree
 
 
 def provider() -> Provider:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from metanode.core.model.hashing import H, H_many
+from metanode.core.model.hashing import H, H_many, list_tree
 from metanode.core.model.limits import HASH_BYTES, LIST_ITEMS_MAX
 
 
 def list_root(items: Sequence[bytes]) -> bytes:
     """Return the 32-byte root of `items` in their order."""
+    tree = list_tree()
+    if tree is not None:
+        return tree.root(items)
     top = b""
     for level in _levels(items):
         top = level[0]
@@ -31,6 +34,9 @@ def prove(items: Sequence[bytes], index: int) -> list[bytes]:
     """
     if not 0 <= index < len(items):
         raise IndexError(f"item {index} of {len(items)}")
+    tree = list_tree()
+    if tree is not None:
+        return tree.path(items, index)
     path: list[bytes] = []
     for level in _levels(items):
         sibling = index ^ 1

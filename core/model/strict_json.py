@@ -5,7 +5,6 @@ Not for foreign signed JSON, which `decimal_json` reads.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Collection
@@ -94,6 +93,8 @@ def expect_keys(entries: dict[str, Any], keys: Collection[str], what: str, *, op
 
 def nearest(word: str, known: Collection[str]) -> str:
     """Return "<nearest> (nearest of: ...)", or just the known words when none is near."""
+    import difflib  # only here: few processes ever need it, and a miner must stay small
+
     close = difflib.get_close_matches(word, list(known), n=1)
     listed = ", ".join(known)
     return f"{close[0]} (nearest of: {listed})" if close else f"one of: {listed}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from metanode.fingerprint.parsers.text import clean
+from metanode.fingerprint.parsers.text import bounded_lines, clean
 
 
 def parse_os_release(text: str) -> dict[str, str]:
     """Return the assignments of the file, unquoted; lines that are not assignments are left out."""
     fields: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in bounded_lines(text):
         key, equals, value = line.strip().partition("=")
         if not equals or key.startswith("#") or not key.isidentifier():
             continue

@@ -2,9 +2,11 @@
 
 Each takes `SAMPLES` samples and keeps them all, in the order taken; the smallest is the
 truest, because noise only ever adds.  Interpreted code hides whatever costs less than its own
-steps, so these probes measure what runs in one C loop (`sum`, `math.prod`, a memory copy) and
-leave the rest to compiled probes (`samples.COMPILED_ONLY`).  Timings are what this machine
-says of itself: evidence, never proof.
+steps, so these probes measure what runs in one C loop (`sum`, `math.prod`, a memory copy), are
+measurements of an interpreter, and leave the rest (`samples.COMPILED_ONLY`, and whether the
+processor is emulated) to the compiled probes: `compiled.py` runs them, `readings.py` computes
+ratios, `envelopes.py` judges, `workload.py` recomputes.  Timings are what this machine says of
+itself: evidence, never proof.
 """
 
 from __future__ import annotations

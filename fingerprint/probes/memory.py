@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 
 COPY_BYTES = 4 << 20
@@ -19,8 +20,12 @@ class MemoryProbe:
     """Holds the one buffer that all samples share (8 MiB), so that taking a sample allocates nothing."""
 
     def __init__(self) -> None:
-        # Multiplied, not zero-filled: fresh zero pages would all be one page of the kernel's.
-        self._buffer = bytearray(b"\1") * LARGE_BYTES
+        # Mapped, for an allocator may keep what is freed: the buffer goes back to the system with its last reference.
+        self._buffer = mmap.mmap(-1, LARGE_BYTES, flags=mmap.MAP_PRIVATE)
+        # Written whole: fresh zero pages would all be one page of the kernel's.
+        ones = b"\1" * SMALL_BYTES
+        for at in range(0, LARGE_BYTES, SMALL_BYTES):
+            self._buffer[at : at + SMALL_BYTES] = ones
         self._small_ns = self._walk(SMALL_BYTES)
 
     def copy_ps_per_kb(self) -> int:

@@ -1,18 +1,14 @@
 """Everything this project reads from Linux, as one mapping from path to text.
 
-A dump is plain data: the same dump always gives the same inventory, so a machine that
-nobody here owns can be replayed in a test.  Keys are paths without the leading slash;
-`link:` before a path means the target of that symbolic link, `mark:` an existing file
-whose content does not matter.
+The keys are those of `metanode.platforms.captured`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from metanode.platforms.linux.files import link_target, read_text
+from metanode.platforms.captured import Dump
+from metanode.platforms.files import link_target, read_hex, read_text
 
 FILES = (
     "proc/cpuinfo",
@@ -20,6 +16,8 @@ FILES = (
     "proc/self/stat",
     "proc/1/cgroup",
     "proc/xen/capabilities",
+    "proc/hardware",
+    "proc/sysinfo",
     "etc/os-release",
     "etc/machine-id",
     "run/systemd/container",
@@ -30,12 +28,18 @@ FILES = (
     "proc/device-tree/model",
     "proc/device-tree/compatible",
     "proc/device-tree/hypervisor/compatible",
+    "proc/device-tree/serial-number",
+    "sys/devices/system/cpu/cpu0/regs/identification/midr_el1",
+    "sys/devices/soc0/machine",
+    "sys/devices/soc0/family",
+    "sys/devices/soc0/soc_id",
     *(f"sys/class/dmi/id/{name}" for name in (
         "sys_vendor", "product_name", "board_vendor", "board_name", "bios_vendor", "bios_version", "chassis_type",
         "product_uuid", "product_serial", "board_serial",
     )),
 )
-"""Single files.  The last three, the machine id, and MAC and disk serials are identifiers: hashed, never shown."""
+"""Single files.  The last three, the machine id, the device tree's serial number, and MAC and disk serials are
+identifiers: hashed, never shown.  proc/hardware names m68k machines, proc/sysinfo those of s390."""
 
 PATTERNS = (
     "sys/devices/system/cpu/cpu0/cache/index*/level",
@@ -44,6 +48,9 @@ PATTERNS = (
     "sys/devices/system/cpu/cpu0/cache/index*/coherency_line_size",
     "sys/devices/system/cpu/cpu0/cache/index*/ways_of_associativity",
     "sys/devices/system/cpu/cpu0/cache/index*/shared_cpu_list",
+    "sys/devices/system/cpu/cpu*/topology/thread_siblings_list",
+    "sys/devices/system/cpu/cpufreq/policy*/cpuinfo_max_freq",
+    "proc/device-tree/cpus/*/compatible",
     "sys/bus/pci/devices/*/vendor",
     "sys/bus/pci/devices/*/device",
     "sys/class/net/*/address",
@@ -54,10 +61,20 @@ PATTERNS = (
     "sys/block/*/serial",
     "sys/block/*/device/serial",
     "sys/block/*/device/wwid",
+    "sys/block/*/device/vendor",
+    "sys/block/*/device/model",
     "sys/block/*/wwid",
     "sys/block/*/device/cid",
 )
 """Files that exist once per cache, device, interface or disk."""
+
+HEX_PATTERNS = (
+    "proc/device-tree/system/linux,revision",
+    *(f"proc/device-tree/cpus/*/{name}" for name in (
+        "cpu-version", "clock-frequency", "timebase-frequency", "i-cache-size", "d-cache-size", "l2-cache/d-cache-size",
+    )),
+)
+"""Binary cells: the revision code of a Raspberry Pi, and what Open Firmware keeps for each processor."""
 
 LINKS = ("sys/class/net/*", "sys/block/*")
 """Links whose target tells which bus a device sits on."""
@@ -67,16 +84,6 @@ MARKS = (".dockerenv", "run/.containerenv")
 
 MATCHES_MAX = 512
 """Most files read for one pattern; a server with more PCI functions is cut, and the dump says so."""
-
-
-@dataclass(frozen=True)
-class Dump:
-    """What was read from a machine, and what was not."""
-
-    files: Mapping[str, str]
-    """Path (or `link:` path) to text."""
-    unread: Mapping[str, str]
-    """Path of a single file that could not be read, to the reason."""
 
 
 def read_dump(root: Path = Path("/")) -> Dump:
@@ -94,6 +101,11 @@ def read_dump(root: Path = Path("/")) -> Dump:
             text, _ = read_text(path, bytes_max=4_096)
             if text is not None:
                 files[path.relative_to(root).as_posix()] = text
+    for pattern in HEX_PATTERNS:
+        for path in _matches(root, pattern, unread):
+            digits = read_hex(path)
+            if digits is not None:
+                files[f"hex:{path.relative_to(root).as_posix()}"] = digits
     for pattern in LINKS:
         for path in _matches(root, pattern, unread):
             target, _ = link_target(path)

@@ -1,44 +1,22 @@
-"""What the kernel tells the running process about itself: machine name and auxiliary vector."""
+"""What the kernel tells the running process in its auxiliary vector."""
 
 from __future__ import annotations
 
-import os
 import struct
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from metanode.platforms.captured import ProcessFacts, own_process
 
 AT_NULL = 0
 AT_SYSINFO_EHDR = 33
 """Address of the vDSO; a kernel maps one into every process, a user-mode emulator often does not."""
 
 
-@dataclass(frozen=True)
-class ProcessFacts:
-    """Facts about the process, independent of any file a container may hide."""
-
-    system: str
-    """`linux`, `darwin`, ... as `sys.platform`."""
-    machine: str
-    """The kernel's machine name, for example `x86_64`."""
-    word_bits: int
-    """Width of a pointer in this process."""
-    byte_order: str
-    """`little` or `big`."""
-    has_vdso: bool | None
-    """Whether the kernel mapped a vDSO; None when the auxiliary vector cannot be read."""
-
-
 def read_process(auxv: Path = Path("/proc/self/auxv")) -> ProcessFacts:
     """Return the facts of this process."""
-    return ProcessFacts(
-        system=sys.platform,
-        machine=os.uname().machine,
-        word_bits=8 * struct.calcsize("P"),
-        byte_order=sys.byteorder,
-        has_vdso=_has_vdso(auxv),
-    )
+    return own_process(_has_vdso(auxv))
 
 
 def _has_vdso(path: Path) -> bool | None:

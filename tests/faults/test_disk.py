@@ -1,9 +1,11 @@
-"""A disk that fills up under a real node, or is read-only when it starts: one clear line, nothing lost."""
+"""A disk under a real node: full, read-only from the start or all at once, failing to sync: one clear line, no loss."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,13 @@ from typing import ClassVar
 import pytest
 
 from metanode.core.cli.node_api import NodeApi
+from metanode.core.crypto import install, keystore
+from metanode.core.crypto.keys import KeyPair
 from metanode.core.home import Home
+from metanode.core.model import kinds
+from metanode.core.model.bodies import Transfer
+from metanode.core.model.envelope import build_envelope
+from metanode.core.model.errors import MetanodeError
 
 pytestmark = [
     pytest.mark.faults,
@@ -23,29 +31,89 @@ pytestmark = [
 ]
 
 TMPFS_KIB = 2048
+IMAGE_BYTES = 16 << 20
+RAM_KIB = 20 << 10
+"""Room for what the image holds at first and a little more; what is used of it later comes out of the same."""
+BLOCK_BYTES = 4096
 WAIT_S_MAX = 60.0
+
+
+def mount(place: Path, *words: str) -> None:
+    """Mount something at a place, or skip the test where that cannot be done."""
+    place.mkdir(exist_ok=True)
+    mounted = subprocess.run(["mount", *words, str(place)], capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+
+
+def end_all() -> None:
+    """Nobody may use a file system that is about to go."""
+    for node in Running.started:
+        if node.process.poll() is None:
+            node.process.kill()
+            node.process.wait()
+    Running.started.clear()
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own, so small that a node fills it within seconds."""
     place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={TMPFS_KIB}k", "tmpfs", str(place)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    mount(place, "-t", "tmpfs", "-o", f"size={TMPFS_KIB}k", "tmpfs")
     yield place
-    for node in Running.started:
-        if node.process.poll() is None:
-            node.process.kill()
-            node.process.wait()
-    Running.started.clear()
+    end_all()
     subprocess.run(["umount", str(place)], check=True)
+
+
+class Ext4:
+    """A real file system on an image in RAM, whose blocks that are free at first have no room of their own there.
+
+    Once the RAM is full, writes to them fail as they do on a disk that is dying, and only when they are synced.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.ram, self.place = directory / "ram", directory / "disk"
+        self.image, self.ballast = self.ram / "image", self.ram / "ballast"
+        mount(self.ram, "-t", "tmpfs", "-o", f"size={RAM_KIB}k", "tmpfs")
+        self.image.write_bytes(bytes(IMAGE_BYTES))
+        made = subprocess.run(
+            ["mkfs.ext4", "-q", "-F", "-b", str(BLOCK_BYTES), "-J", "size=4", str(self.image)], check=False
+        )
+        listed = subprocess.run(["dumpe2fs", str(self.image)], capture_output=True, text=True, check=False)
+        if made.returncode or listed.returncode:
+            pytest.skip("no ext4 can be made here")
+        data = self.image.read_bytes()
+        self.image.write_bytes(data)  # mkfs leaves holes, in the journal too, and that must go on working
+        for free in re.findall(r"Free blocks: (.*)", listed.stdout):
+            for first, last in re.findall(r"(\d+)-(\d+)", free):
+                start, length = int(first) * BLOCK_BYTES, (int(last) + 1 - int(first)) * BLOCK_BYTES
+                subprocess.run(["fallocate", "-p", "-o", str(start), "-l", str(length), str(self.image)], check=True)
+        self.mount()
+
+    def mount(self) -> None:
+        """Put it in its place."""
+        mount(self.place, "-o", "loop,errors=remount-ro", str(self.image))
+
+    def remount(self) -> None:
+        """Forget what only the page cache held and the disk had refused."""
+        subprocess.run(["umount", str(self.place)], check=True)
+        self.mount()
+
+
+@pytest.fixture
+def ext4(tmp_path: Path) -> Iterator[Ext4]:
+    """A disk that can fail; its nodes write their logs elsewhere."""
+    try:
+        missing = [tool for tool in ("mkfs.ext4", "dumpe2fs", "fallocate") if shutil.which(tool) is None]
+        if missing:
+            pytest.skip(f"{missing[0]} is not installed")
+        made = Ext4(tmp_path)
+        yield made
+    finally:
+        end_all()
+        for place in (tmp_path / "disk", tmp_path / "ram"):
+            if place.is_mount():
+                subprocess.run(["umount", str(place)], check=True)
 
 
 def verb(*words: str) -> subprocess.CompletedProcess[str]:
@@ -94,6 +162,46 @@ class Running:
         """Wait for the end; return the exit code and the lines that name an error code."""
         code = self.process.wait(WAIT_S_MAX)
         return code, [line for line in self.log.read_text().splitlines() if line.startswith("error ")]
+
+
+class Sender:
+    """Sends transfers, one after the other, and keeps the ids of those that were acknowledged."""
+
+    def __init__(self, home: Home) -> None:
+        install()
+        passphrase = home.passphrase()
+        assert passphrase is not None
+        self._key = KeyPair.from_seed(keystore.open(home.keys_dir / "sponsor.key", passphrase))
+        self._genesis = home.genesis()
+        self.acknowledged: list[str] = []
+
+    def send(self, api: NodeApi, count: int) -> MetanodeError | None:
+        """Send so many; return what stopped it, None when nothing did."""
+        try:
+            first = api.account(self._key.account)["next_nonce"]
+            for nonce in range(first, first + count):
+                envelope = build_envelope(
+                    chain_id=self._genesis.chain_id,
+                    kind=kinds.TRANSFER,
+                    sender=self._key.account,
+                    nonce=nonce,
+                    fee=self._genesis.params.min_fee,
+                    valid_until=self._genesis.params.max_valid,
+                    body=Transfer(to=nonce.to_bytes(20, "big"), amount=1).encode(),
+                    public_key=self._key.public_key if nonce == 0 else b"",
+                    sign=self._key.sign,
+                    genesis_hash=self._genesis.hash,
+                )
+                api.submit([envelope])
+                self.acknowledged.append(envelope.id.hex())
+        except MetanodeError as error:
+            return error
+        return None
+
+    def check(self, api: NodeApi) -> None:
+        """Everything acknowledged is final, or becomes so."""
+        for envelope_id in self.acknowledged:
+            assert api.wait_final(envelope_id, WAIT_S_MAX)["receipt"]["code"] == "OK"
 
 
 def fill(path: Path) -> None:
@@ -155,3 +263,57 @@ def test_a_home_on_a_read_only_disk_is_refused_with_one_line(disk: Path, tmp_pat
     assert len(errors) == 1, refused.stderr
     assert str(disk) in errors[0]
     assert "Traceback" not in refused.stderr
+
+
+def stopped_with_one_line(node: Running, place: Path) -> None:
+    """The node ended by itself, and says where and why."""
+    code, errors = node.end()
+    assert code == 1
+    assert len(errors) == 1, errors
+    assert "STORAGE_FULL" in errors[0]
+    assert str(place) in errors[0]
+    assert "Traceback" not in node.log.read_text()
+
+
+def test_a_disk_that_turns_read_only_stops_the_node_and_it_resumes(ext4: Ext4, tmp_path: Path) -> None:
+    """As after an error that the kernel found: open files refuse too.  Nothing acknowledged is lost."""
+    home = fresh_home(ext4.place / "home")
+    node = Running(home, tmp_path / "log")
+    sender = Sender(home)
+    assert sender.send(node.api(), 5) is None
+    subprocess.run(["mount", "-o", "remount,abort", str(ext4.place)], check=True)
+    stopped_with_one_line(node, ext4.place)
+    refused = verb("run", "--home", str(home.path))
+    lines = refused.stderr.splitlines()
+    assert [line.split(":")[0] for line in lines if line.startswith("error ")] == ["error STORAGE_FULL"], lines
+    ext4.remount()
+    again = Running(home, tmp_path / "log2")
+    sender.check(again.api())
+    assert sender.send(again.api(), 1) is None
+    sender.check(again.api())
+
+
+def test_a_sync_that_fails_stops_the_node_and_what_it_read_back_is_made_durable(ext4: Ext4, tmp_path: Path) -> None:
+    """The page cache shows what the disk never got, and the next sync says nothing: no start may build on that.
+
+    The cache is dropped after one: what was acknowledged before the failure and since is there.
+    """
+    home = fresh_home(ext4.place / "home")
+    node = Running(home, tmp_path / "log")
+    sender, api = Sender(home), node.api()
+    assert sender.send(api, 5) is None
+    fill(ext4.ballast)
+    while sender.send(api, 1) is None:
+        pass
+    stopped_with_one_line(node, ext4.place)
+    ext4.ballast.unlink()
+    again = Running(home, tmp_path / "log2")
+    sender.check(again.api())
+    assert sender.send(again.api(), 5) is None
+    again.process.kill()
+    again.process.wait()
+    ext4.remount()
+    last = Running(home, tmp_path / "log3")
+    sender.check(last.api())
+    last.process.send_signal(signal.SIGTERM)
+    assert last.process.wait(WAIT_S_MAX) == 0

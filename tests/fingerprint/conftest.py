@@ -7,29 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from metanode.fingerprint.capture import read_capture
 from metanode.fingerprint.collect import Report, read_machine
-from metanode.platforms.linux.dump import Dump
-from metanode.platforms.linux.process import ProcessFacts
+from metanode.platforms.captured import Dump, ProcessFacts
 
 DATA = Path(__file__).parent / "data"
 
 
 def read_dump_file(name: str) -> tuple[Dump, ProcessFacts]:
     """Read one file of tests/fingerprint/data."""
-    header, *sections = (DATA / f"{name}.txt").read_text("utf-8").split("==> ")
-    facts = dict(line.split(" ", 1) for line in header.splitlines())
-    files = {}
-    for section in sections:
-        path, _, text = section.partition(" <==\n")
-        files[path] = text
-    process = ProcessFacts(
-        system=facts["system"],
-        machine=facts["machine"],
-        word_bits=int(facts["word_bits"]),
-        byte_order=facts["byte_order"],
-        has_vdso=facts["vdso"] == "yes",
-    )
-    return Dump(files, {}), process
+    return read_capture(DATA / f"{name}.txt")
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from metanode.fingerprint.parsers.dmi import parse_dmi
 from metanode.fingerprint.parsers.meminfo import parse_total_kib, rounded_mib
 from metanode.fingerprint.parsers.osrelease import parse_os_release, pretty_name
 from metanode.fingerprint.parsers.text import clean, count_cpu_list, decimal, hexadecimal, megahertz_to_khz
-from metanode.platforms.linux.dump import FILES, PATTERNS, Dump
-from metanode.platforms.linux.process import ProcessFacts
+from metanode.platforms.captured import Dump, ProcessFacts
+from metanode.platforms.linux.dump import FILES, PATTERNS
 
 DATA = Path(__file__).parent / "data"
 SAMPLE = (DATA / "thinkpad-ivy-bridge.txt").read_text("utf-8")

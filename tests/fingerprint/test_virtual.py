@@ -167,4 +167,5 @@ def test_a_missing_vdso_is_a_hint_and_none_on_32_bit_arm(load: Load) -> None:
 def test_sign_numbers_and_names_are_unique() -> None:
     """Numbers stand on chain."""
     assert len({kind.name for kind in SIGNS.values()}) == len(SIGNS)
-    assert all(kind.code == code and kind.about in ("vm", "container", "emulator") for code, kind in SIGNS.items())
+    about = ("vm", "container", "emulator", "sources")
+    assert all(kind.code == code and kind.about in about for code, kind in SIGNS.items())

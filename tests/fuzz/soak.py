@@ -2,7 +2,8 @@
 
 Each part gets a share of the time and a seed that differs from run to run; inputs that behaved in a new way are kept
 below build/fuzz/ and are where the next run goes on.  A finding ends the run: its seed is printed and, for decoders,
-its input kept under build/fuzz/findings/.
+its input kept under build/fuzz/findings/.  The part `native` wants Debian's gcc, clang and libclang-rt-14-dev, and says
+what it skips without them; `differential` is done when it has compared a million messages.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from random import Random
 
 import trio
 
-from fuzzkit import blake3_c, crowd, hostile, http_bytes
+from fuzzkit import crowd, differential, dumps, hostile, http_bytes, native_soak
 from fuzzkit.http_live import HttpHunt
 from fuzzkit.ledger import LedgerHunt
 from fuzzkit.loop import Finding, Hunt
@@ -80,18 +81,14 @@ def parsers(seconds: float, seed: str) -> str:
     return f"{streams} streams, each in three cuts through both parsers"
 
 
-def c_shim(seconds: float, seed: str) -> str:
-    """The BLAKE3 shim under sanitizers."""
-    chance, count = Random(seed), 0
-    with tempfile.TemporaryDirectory() as directory:
-        program, reason = blake3_c.build(Path(directory))
-        if program is None:
-            return f"skipped: {reason}"
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            blake3_c.run(program, blake3_c.cases(chance, 500))
-            count += 500
-    return f"{count} calls equal the reference"
+def native_code(seconds: float, seed: str) -> str:
+    """The C shims under sanitizers, with every compiler that has them."""
+    return native_soak.run(seconds, Random(seed), DIRECTORY)
+
+
+def against_package(seconds: float, seed: str) -> str:
+    """The BLAKE3 extension against PyPI's, from the message where the last run stopped, whatever the seed."""
+    return differential.run(seconds, DIRECTORY / "differential.json")
 
 
 def live(seconds: float, seed: str) -> str:
@@ -146,15 +143,32 @@ def accounts(seconds: float, seed: str) -> str:
         return crowd.run(node, seconds, seed).line()
 
 
+def machines(seconds: float, seed: str) -> str:
+    """Dumps of strangers' machines; then, within the time, sources of the largest size."""
+    chance, counts = Random(seed), Counter[str]()
+    end = time.monotonic() + 0.8 * seconds
+    while time.monotonic() < end:
+        dumps.step(chance, counts)
+    slowest, tried = 0.0, 0
+    while time.monotonic() < end + 0.2 * seconds:
+        begun = time.process_time()
+        dumps.check_hostile(chance.choice(dumps.SYSTEMS), chance.choice(dumps.PIECES), dumps.LARGEST)
+        slowest, tried = max(slowest, time.process_time() - begun), tried + 1
+    assert slowest < dumps.LARGEST_SECONDS_MAX, f"{slowest:.1f} s for a dump of the largest sources"
+    return f"{counts.total()} dumps, {len(counts)} kinds, {tried} of the largest sources, slowest {slowest:.1f} s"
+
+
 PARTS: dict[str, tuple[Part, float]] = {
     "decoders": (decoders, 0.30),
     "ledger": (ledger, 0.10),
     "parsers": (parsers, 0.10),
-    "c_shim": (c_shim, 0.05),
-    "live": (live, 0.15),
+    "native": (native_code, 0.05),
+    "differential": (against_package, 0.05),
+    "dumps": (machines, 0.05),
+    "live": (live, 0.10),
     "schemathesis": (schemathesis, 0.05),
     "attacks": (attacks, 0.0),
-    "accounts": (accounts, 0.25),
+    "accounts": (accounts, 0.20),
 }
 """Each part and its share of the time."""
 

@@ -96,6 +96,8 @@ class ScriptedNode:
         self.key = KeyPair.from_seed(bytes([seed]) * 32)
         self.blocks: list[tuple[bytes, int]] = [(genesis.hash, genesis.genesis_ms)]
         self.registered: dict[bytes, str] = {}
+        self.inventories: dict[bytes, bytes] = {}
+        """Of machines that were revealed here; every other one is `PC`."""
         self.balance = 0
         self.answers: dict[bytes, dict[str, Any]] = {}
         self.codes: dict[str, str] = {}
@@ -203,6 +205,7 @@ class ScriptedNode:
         assert ed25519.verify(record.machine_key, record_digest(body.inner, self.genesis.hash), body.signature)
         self._check_probes(record.machine_key, record.challenge_height, record.probe_results)
         owner = to_bech32m(record.owner)
+        self.inventories[record.machine_key] = record.inventory
         return self._later(H("tx", data), lambda: self.registered.update({record.machine_key: owner}))
 
     def _envelope(self, raw: bytes) -> dict[str, Any]:
@@ -212,7 +215,7 @@ class ScriptedNode:
         (machine_key,) = [key for key in self.registered if account_id(key) == envelope.sender]
         assert ed25519.verify(machine_key, signing_digest(envelope.signed, self.genesis.hash), envelope.signature)
         body = decode_attest(envelope.body)
-        assert body.inventory_digest == inventory_digest(PC.encode())
+        assert body.inventory_digest == inventory_digest(self.inventories.get(machine_key, PC.encode()))
         self._check_probes(machine_key, body.challenge_height, body.probe_results)
         asked_ms, now_ms = self.blocks[body.challenge_height][1], self.blocks[-1][1]
         length_ms = self.genesis.params.slot_ms * self.genesis.params.attest_every_slots

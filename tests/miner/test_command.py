@@ -267,15 +267,20 @@ def test_it_is_a_verb_of_metanode_too(mine: Any, bench: Any, capsys: Any) -> Non
 
 def test_a_second_signal_has_its_usual_effect_and_handlers_are_given_back() -> None:
     """One Ctrl-C ends it well; whoever presses twice means it."""
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with command._Stop() as stop:
-        assert not stop.wait(0)
-        signal.raise_signal(signal.SIGINT)
-        assert stop.wait(0)
-        assert stop.interrupted
-        with pytest.raises(KeyboardInterrupt):
+    # Tests started in the background by a shell ignore SIGINT.
+    found = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+        with command._Stop() as stop:
+            assert not stop.wait(0)
             signal.raise_signal(signal.SIGINT)
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+            assert stop.wait(0)
+            assert stop.interrupted
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    finally:
+        signal.signal(signal.SIGINT, found)
 
 
 def test_patience_passes_a_final_refusal_on() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from metanode.core.crypto.keystore import MEMORY_KIB, MEMORY_KIB_MIN
 from metanode.core.model.errors import MetanodeError
 from metanode.miner.store import QUEUE_MAX, Memory, Store, read_status
 
@@ -58,6 +60,26 @@ def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
     store.machine_key(None)
     modes = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "m").iterdir() if path.is_file()}
     assert set(modes.values()) == {0}, modes
+
+
+def stretching(directory: Path) -> int:
+    memory_kib: int = json.loads((directory / "machine.key").read_text())["kdf"]["memory_kib"]
+    return memory_kib
+
+
+def test_only_the_passphrase_the_miner_drew_itself_goes_unstretched(tmp_path: Path) -> None:
+    """One that the owner chose, or that lay there already, may be weak, and its key file may be copied."""
+    own, told, found = (tmp_path / name for name in ("own", "told", "found"))
+    for directory, passphrase in ((own, None), (told, b"chosen")):
+        store = Store(directory)
+        store.open()
+        store.machine_key(passphrase)
+    store = Store(found)
+    store.open()
+    (found / "passphrase").write_bytes(b"chosen")
+    store.machine_key(None)
+    assert stretching(own) == MEMORY_KIB_MIN
+    assert stretching(told) == stretching(found) == MEMORY_KIB
 
 
 def test_status_before_any_run_says_so(tmp_path: Path) -> None:

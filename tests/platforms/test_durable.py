@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from metanode.platforms.durable import make_directory, write_new
+from metanode.platforms.durable import make_directory, replace, write_new
 
 
 @pytest.fixture
@@ -57,3 +57,13 @@ def test_a_new_file_is_synced_and_nothing_is_overwritten(tmp_path: Path, synced:
     with pytest.raises(FileExistsError):
         write_new(tmp_path / "file", b"other")
     assert (tmp_path / "file").read_bytes() == b"text"
+
+
+def test_what_replaces_a_file_is_durable_before_it_has_the_name(tmp_path: Path, synced: list[str]) -> None:
+    """The bytes, then the name; the name is left to a later sync where the caller says so."""
+    replace(tmp_path / "file", b"one")
+    assert synced == [str(tmp_path / "file.new"), str(tmp_path)]
+    replace(tmp_path / "file", b"two", name_too=False)
+    assert synced[2:] == [str(tmp_path / "file.new")]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"two"

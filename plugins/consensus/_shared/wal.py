@@ -3,7 +3,7 @@
 One file in a directory of its own (a database beside it would sync the directory and hide a
 missing sync of ours).  Layout: the 8 bytes `MNWAL002`, 8 random bytes (the salt), then records of
 u32_be length, u32_be CRC-32 of salt and payload, payload.  One record is written and synced at a
-time, so a power cut can tear only the last one: a torn tail is cut off, damage with a whole record
+time, so a power cut can tear only the last one: a torn tail is left out, damage with a whole record
 behind it is corruption and stops the start.  Records hold what strangers sent: without the salt, a
 memo that looks like a record would turn a torn tail into corruption.
 """
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metanode.core.model.errors import StorageError
-from metanode.platforms.durable import make_directory, sync_directory
+from metanode.platforms.durable import make_directory, replace, sync_file
 
 MAGIC = b"MNWAL002"
 SALT_BYTES = 8
@@ -54,57 +54,50 @@ class WriteAheadLog:
         try:
             make_directory(self._directory)
             self._take_lock()
-            # A process that was killed may have left the file's name, or records, to the page cache alone:
-            # nobody may act on a record that the next power cut takes back.
-            if self._path.exists():
-                sync_directory(self._directory)
-            else:
-                self._replace([])
-            data = self._path.read_bytes()
-            records, good = self._parse(data)
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
-            if good < len(data):
-                os.ftruncate(self._fd, good)
-            os.fsync(self._fd)
-            os.lseek(self._fd, good, os.SEEK_SET)
-            self._bytes = good
+            records = self._parse(self._path.read_bytes()) if self._path.exists() else []
+            # What was read may be in the page cache alone: its writer was killed before the sync, or stopped because
+            # the sync failed, and then another sync of these bytes would do nothing and say that it worked.  Nobody
+            # may act on a record that the next power cut takes back, so they are written anew.
+            self._rewrite(records)
         except OSError as error:
+            self.close()
             raise self._refused(error) from error
         return records
 
     def append(self, record: bytes) -> None:
         """Write one record and return once it is durable.
 
-        :raises StorageError: STORAGE_FULL.  The log is closed then, so that nothing is written behind
-            the torn record; the next `open` cuts it off.
+        :raises StorageError: STORAGE_FULL.  The log is closed then: nothing may be written behind a torn record,
+            and no sync may be tried again; the next `open` writes anew what is whole.
         """
         frame = _frame(record, self._salt)
         try:
             _write_all(self._fd, frame)
-            os.fsync(self._fd)
+            sync_file(self._fd)
         except OSError as error:
             self.close()
             raise self._refused(error) from error
         self._bytes += len(frame)
 
     def compact(self, keep: Sequence[bytes]) -> None:
-        """Once the log is large, replace it by `keep`, atomically."""
+        """Once the log is large, replace it by `keep`, atomically.
+
+        :raises StorageError: STORAGE_FULL.  The log is closed then: its name may stand for another file already.
+        """
         if self._bytes < FILE_BYTES_MAX:
             return
         try:
-            self._replace(keep)
-            os.close(self._fd)
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_APPEND)
-            self._bytes = os.fstat(self._fd).st_size
+            self._rewrite(keep)
         except OSError as error:
+            self.close()
             raise self._refused(error) from error
 
     def close(self) -> None:
         """Close the file and give the lock up; every appended record is already durable."""
-        for fd in (self._fd, self._lock):
+        fds, self._fd, self._lock = (self._fd, self._lock), -1, -1
+        for fd in fds:
             if fd >= 0:
                 os.close(fd)
-        self._fd = self._lock = -1
 
     def _take_lock(self) -> None:
         """Two processes with one log would sign twice at one height."""
@@ -116,25 +109,21 @@ class WriteAheadLog:
             self._lock = -1
             raise StorageError("STORAGE_LOCKED", f"another process uses {self._directory}") from None
 
-    def _replace(self, records: Sequence[bytes]) -> None:
-        temporary = self._path.with_suffix(".new")
-        salt = os.urandom(SALT_BYTES)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            _write_all(fd, MAGIC + salt + b"".join(_frame(record, salt) for record in records))
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.replace(temporary, self._path)
-        self._salt = salt
-        sync_directory(self._directory)
+    def _rewrite(self, records: Sequence[bytes]) -> None:
+        """Replace the log by one of these records, or make it, and hold it open for appending."""
+        self._salt = os.urandom(SALT_BYTES)
+        data = MAGIC + self._salt + b"".join(_frame(record, self._salt) for record in records)
+        replace(self._path, data)
+        old, self._fd = self._fd, os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_APPEND)
+        if old >= 0:
+            os.close(old)
+        self._bytes = len(data)
 
-    def _parse(self, data: bytes) -> tuple[list[bytes], int]:
+    def _parse(self, data: bytes) -> list[bytes]:
         if data[: len(MAGIC)] != MAGIC or len(data) < START_BYTES:
             raise StorageError("WAL_CORRUPT", f"{self._path} does not start as a consensus log")
         records: list[bytes] = []
-        position = START_BYTES
-        self._salt = salt = data[len(MAGIC) : START_BYTES]
+        position, salt = START_BYTES, data[len(MAGIC) : START_BYTES]
         while position < len(data):
             record, end = _read(data, position, salt)
             if record is None:
@@ -144,10 +133,11 @@ class WriteAheadLog:
                 break
             records.append(record)
             position = end
-        return records, position
+        return records
 
     def _refused(self, error: OSError) -> StorageError:
-        return StorageError("STORAGE_FULL", f"{self._path}: {error.strerror or error}")
+        cure = f"a writable disk with free space at {self._directory}, then restart"
+        return StorageError("STORAGE_FULL", f"{self._path}: {error.strerror or error}", cure)
 
 
 def _frame(record: bytes, salt: bytes) -> bytes:

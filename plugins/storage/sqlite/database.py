@@ -20,8 +20,8 @@ from metanode.core.roles import BlockCommit, Row
 from metanode.plugins.storage._shared.views import check_row
 from metanode.plugins.storage.sqlite import queries
 from metanode.plugins.storage.sqlite.checks import check_head, check_owner, check_size, check_structure, checksum
-from metanode.plugins.storage.sqlite.failures import corrupt, translated
-from metanode.plugins.storage.sqlite.files import FileLock, ensure_database, prepare_directory
+from metanode.plugins.storage.sqlite.failures import corrupt, lost_writes, translated
+from metanode.plugins.storage.sqlite.files import FileLock, ensure_database, prepare_directory, settle
 from metanode.plugins.storage.sqlite.pending import PendingRows
 from metanode.plugins.storage.sqlite.schema import to_column, upsert_row
 
@@ -80,6 +80,8 @@ class Database:
         prepare_directory(path.parent)
         self._lock = FileLock(path)
         self._opened: list[sqlite3.Connection] = []
+        self.broken: StorageError | None = None
+        """Why nothing is written any more: the disk lost something.  Only another start looks at what is there."""
         try:
             ensure_database(path, genesis_hash)
             with translated(path, opening=True):
@@ -96,7 +98,7 @@ class Database:
                 self._pending: PendingRows | None = None
                 if self._writer.execute("SELECT running FROM meta").fetchone()[0]:
                     log.warning("%s was not closed; checked, head is %d", path, self._head)
-                self._set_running(True)
+                self._start()
                 for _ in range(options.read_threads):
                     reader = self._connect("ro", READER_CACHE_KIB)
                     reader.execute("PRAGMA query_only = ON")
@@ -106,10 +108,13 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Copy the log into the database, note the clean stop and close every connection."""
+        """Copy the log into the database, note the clean stop and close every connection; only close a broken one."""
         try:
+            if self.broken is not None:
+                return
             with translated(self.path):
-                self._set_running(False)
+                with self._transaction() as writer:
+                    writer.execute("UPDATE meta SET running = 0")
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
             self._release()
@@ -201,21 +206,31 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with translated(self.path):
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException:
-                self._pending = None  # whatever was done is undone: read again which rows there are
-                # SQLite has rolled back by itself after some failures (a full disk).
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                raise
+        if self.broken is not None:
+            raise StorageError(self.broken.code, self.broken.message, self.broken.expected)
+        try:
+            with translated(self.path):
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._writer
+                    self._writer.execute("COMMIT")
+                except BaseException:
+                    self._pending = None  # whatever was done is undone: read again which rows there are
+                    # SQLite has rolled back by itself after some failures (a full disk).
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+                    raise
+        except StorageError as error:
+            if lost_writes(error):
+                self.broken = error
+            raise
 
-    def _set_running(self, running: bool) -> None:
+    def _start(self) -> None:
+        """Note that the file is in use, and return once all that was found in it is durable."""
         with self._transaction() as writer:
-            writer.execute("UPDATE meta SET running = ?", (int(running),))
+            settle(self.path)
+            # After a crash `running` is 1 already, and SQLite neither writes nor syncs what stays as it was.
+            writer.execute("UPDATE meta SET running = 1, probes = probes + 1")
 
     def _connect(self, mode: str, cache_kib: int) -> sqlite3.Connection:
         connection = sqlite3.connect(

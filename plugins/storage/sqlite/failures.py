@@ -32,6 +32,8 @@ _TEXTS = (
 )
 """The same by message: Python 3.10 does not tell the result code."""
 
+_IOERR = 10
+
 _FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -52,6 +54,18 @@ def translated(path: Path, *, opening: bool = False) -> Iterator[None]:
     except OSError as error:
         code = "STORAGE_FULL" if error.errno in _FULL_ERRNOS else "BAD_SETTING"
         raise StorageError(code, f"{path}: {error.strerror}", _cure(code, path)) from error
+
+
+def lost_writes(error: StorageError) -> bool:
+    """Whether the disk failed to take what it was given, so that nothing more may be built on it.
+
+    A full disk refuses before it takes anything, and a locked file has nothing to do with the disk.
+    """
+    cause = error.__cause__
+    if not isinstance(cause, sqlite3.Error):
+        return isinstance(cause, OSError)
+    number = getattr(cause, "sqlite_errorcode", None)
+    return number & 0xFF == _IOERR if number is not None else "disk I/O error" in str(cause)
 
 
 def corrupt(path: Path, what: str) -> StorageError:

@@ -51,16 +51,23 @@ class SqliteStorage:
         self._workers = workers
         self._log = log
         self._database: Database | None = None
+        self._broken = trio.Event()
         self._turn = trio.Lock()
         self._queue: deque[_Ticket] = deque()
         self._write_threads = trio.CapacityLimiter(1)
         self._read_threads = trio.CapacityLimiter(options.read_threads)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Hold the database open; close it cleanly when cancelled."""
+        """Hold the database open; close it cleanly when cancelled.
+
+        :raises StorageError: the disk lost what it was given: going on would build on what may not be there.
+        """
         try:
             task_status.started()
-            await trio.sleep_forever()
+            await self._broken.wait()
+            broken = self._opened().broken
+            assert broken is not None, "only a broken database ends its holder"
+            raise StorageError(broken.code, broken.message, broken.expected)
         finally:
             await self.aclose()
 
@@ -181,7 +188,11 @@ class SqliteStorage:
     async def _in_writer(self, work: Callable[[], T]) -> T:
         # What was begun is finished: a half-known outcome would be worse than a late cancellation.
         with trio.CancelScope(shield=True):
-            return await self._workers.run(work, limiter=self._write_threads)
+            try:
+                return await self._workers.run(work, limiter=self._write_threads)
+            finally:
+                if self._database is not None and self._database.broken is not None:
+                    self._broken.set()
         raise AssertionError("a scope that nobody cancels swallowed an exception")
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:

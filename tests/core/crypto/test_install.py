@@ -153,6 +153,30 @@ def test_a_hash_that_differs_stops_the_start(method: str, monkeypatch: pytest.Mo
         crypto.install()
 
 
+@pytest.mark.parametrize(("root", "path"), [(bytes(32), None), (None, [bytes(32)]), (None, [])])
+def test_list_trees_that_differ_stop_the_start(
+    root: bytes | None, path: list[bytes] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider may make them in one call, and then of the same bytes."""
+    real = crypto._load_hash_shim()
+    tree = None if real is None else hashing.tree_of(real)
+    if tree is None:
+        pytest.skip("no provider here has list trees")
+
+    class Wrong:
+        def root(self, items: list[bytes]) -> bytes:
+            return tree.root(items) if root is None else root
+
+        def path(self, items: list[bytes], index: int) -> list[bytes]:
+            return tree.path(items, index) if path is None else path
+
+    provider = PureProvider()
+    monkeypatch.setattr(provider, "list_tree", lambda *contexts: Wrong(), raising=False)
+    monkeypatch.setattr(crypto, "_load_hash_shim", lambda: provider)
+    with pytest.raises(MetanodeError, match="CRYPTO_DIFFERS: pure makes other list trees"):
+        crypto.install()
+
+
 def test_the_crypto_layer_loads_no_trio() -> None:
     """Miners on machines without OpenSSL import it."""
     code = "import sys, metanode.core.crypto, metanode.core.crypto.keystore; print(*sys.modules)"

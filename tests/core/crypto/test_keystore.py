@@ -144,6 +144,24 @@ def test_a_missing_directory_or_file_is_named(tmp_path: Path) -> None:
     assert refused(tmp_path / "no.key").code == "FILE_MISSING"
 
 
+def test_only_a_passphrase_that_somebody_chose_is_stretched(tmp_path: Path) -> None:
+    """A drawn one cannot be guessed, so opening it must not cost a small machine 16 MiB; the file says which it is."""
+    drawn = tmp_path / "drawn.key"
+    keystore.create(drawn, SEED, os.urandom(24), label="", randomness=Counting(), drawn=True)
+    chosen = tmp_path / "chosen.key"
+    keystore.create(chosen, SEED, PASSPHRASE, label="", randomness=Counting())
+    costs = [json.loads(file.read_text())["kdf"] for file in (drawn, chosen)]
+    assert [(kdf["memory_kib"], kdf["passes"]) for kdf in costs] == [(8, 1), (16 * 1024, 3)]
+
+
+def test_a_drawn_passphrase_opens_its_keystore_and_no_other_does(tmp_path: Path) -> None:
+    """What is saved is time and memory alone."""
+    passphrase = os.urandom(24)
+    keystore.create(tmp_path / "a.key", SEED, passphrase, label="", randomness=Counting(), drawn=True)
+    assert keystore.open(tmp_path / "a.key", passphrase) == SEED
+    assert refused(tmp_path / "a.key", passphrase[:-1]).code == "KEYSTORE_LOCKED"
+
+
 def test_an_empty_passphrase_is_refused(tmp_path: Path) -> None:
     """It would protect nothing."""
     with pytest.raises(MetanodeError, match="empty passphrase"):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,6 +56,62 @@ def test_verdicts_on_damaged_signatures_are_identical(seed: bytes, place: int, m
     blob[place] ^= mask
     key, signature = bytes(blob[:32]), bytes(blob[32:])
     assert signatures().verify(key, b"m", signature) is PURE.verify(key, b"m", signature) is False
+
+
+@pytest.mark.parametrize("count", [0, 1, sodium.BATCH_MIN - 1, sodium.BATCH_MIN, sodium.BATCH_MIN + 1, 150])
+def test_a_batch_has_the_verdicts_of_its_items(count: int) -> None:
+    """With the loop in C and without it, below the size that is worth packing and above, right and wrong ones mixed."""
+    cases = (selftest.edge_cases() * 3)[:count]
+    checks = [(key, message, signature[: 64 - (place % 5 == 4)]) for place, (_, (key, message, signature), _) in
+              enumerate(cases)]  # fmt: skip
+    expected = [accept and place % 5 != 4 for place, (_, _, accept) in enumerate(cases)]
+    without = sodium.SodiumBackend(sodium.library())
+    assert signatures().verify_many(checks) == without.verify_many(checks) == expected
+
+
+def test_without_the_shim_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package without it, one whose extension was not built, and a libsodium that is nowhere to be found."""
+    nacl = sodium.library()
+    assert sodium.SodiumBackend(nacl).batching() == "one by one"
+    monkeypatch.setitem(sys.modules, "metanode.platforms.shims._ed25519", None)
+    assert "one by one: the Ed25519 extension is not built" in signatures().batching()
+    monkeypatch.delattr("metanode.platforms.shims.ed25519", raising=False)
+    monkeypatch.setitem(sys.modules, "metanode.platforms.shims.ed25519", None)
+    assert "one by one: this package has no Ed25519 shim" in signatures().batching()
+    batch, reason = sodium.find_batch(SimpleNamespace())
+    assert batch is None
+    assert "no shared object" in reason
+
+
+class Recorder:
+    """A batch that says how many threads it was given."""
+
+    threads = 0
+
+    def verify_many(self, checks: Sequence[ed25519.Check], *, threads: int) -> list[bool]:
+        self.threads = threads
+        return [True] * len(checks)
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (64, 2)])
+def test_a_batch_takes_two_threads_where_there_are_two_cores(
+    cores: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never more: the loop and the other workers want to run as well."""
+    monkeypatch.setattr(sodium, "_cores", lambda: cores)
+    recorder = Recorder()
+    backend = sodium.SodiumBackend(sodium.library(), recorder)
+    assert backend.verify_many([(b"", b"", b"")] * sodium.BATCH_MIN) == [True] * sodium.BATCH_MIN
+    assert recorder.threads == threads
+    assert ("two threads" in backend.batching()) == (threads == 2)
+
+
+def test_cores_are_counted_where_a_system_hides_which_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS has no affinity, and some systems tell no number at all."""
+    assert sodium._cores() >= 1
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert sodium._cores() == 1
 
 
 @pytest.mark.parametrize(("key", "signature"), [(31, 64), (33, 64), (32, 63), (32, 65), (0, 0)])

@@ -145,6 +145,14 @@ def test_a_certificate_authority_that_cannot_be_read_is_named() -> None:
     assert caught.value.code == "BAD_SETTING"
 
 
+@pytest.mark.parametrize("host", ["a" * 64 + ".invalid", "a..invalid"])
+def test_a_name_that_no_host_can_have_is_a_node_that_is_not_there(host: str) -> None:
+    """A label of 64 characters, or of none: the resolver's answer, not a traceback."""
+    with pytest.raises(MetanodeError) as caught:
+        HttpClient(f"http://{host}").get("/")
+    assert caught.value.code == "UNREACHABLE"
+
+
 def test_a_node_that_is_away_is_unreachable() -> None:
     """A closed port and a wrong port number are told apart from a refusal."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metanode.core.model import hashing
+from metanode.core.model.blake3 import PureProvider
 from metanode.core.model.hashing import H
 from metanode.core.model.merkle import list_root, prove, verify_path
+from metanode.platforms.shims import blake3 as shim
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "merkle.json").read_text())
 LISTS = st.lists(st.binary(max_size=4), min_size=1, max_size=40)
 QUIET = settings(derandomize=True, deadline=None)
+
+
+@pytest.fixture(scope="module", params=["pure", "shim"], autouse=True)
+def installed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Trees of single hashes, and those that a provider makes in one call; the previous provider afterwards."""
+    chosen: hashing.Provider | None = PureProvider() if request.param == "pure" else shim.load()
+    if chosen is None:
+        pytest.skip(shim.problem())
+    before = hashing.provider()
+    hashing.install(chosen)
+    assert (hashing.list_tree() is None) == (request.param == "pure")
+    yield
+    hashing.install(before)
 
 
 def _items(count: int) -> list[bytes]:

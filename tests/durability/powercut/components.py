@@ -7,24 +7,31 @@ recorder sees, what it is about to do (`maybe`) and what it has promised (`sure`
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import json
+import logging
+import os
+import re
 import shutil
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from metanode.core.cli.frame import main as metanode
 from metanode.core.clock import SystemRandomness
 from metanode.core.crypto import install, keystore
+from metanode.core.discovery import PACKAGE_DIR
 from metanode.core.home import Home
 from metanode.core.model.errors import MetanodeError
 from metanode.miner import store as miner_store
 from metanode.plugins.consensus._shared import wal
-from metanode.plugins.storage.sqlite import files
+from metanode.plugins.storage.sqlite import files, queries
+from metanode.plugins.storage.sqlite.database import Database, Options, SavePending
 from powercut.disk import Disk, State, write_tree
 from powercut.recording import Op, Record
 
@@ -32,6 +39,8 @@ Facts = dict[str, Any]
 """What was told last: `sure` is promised; `maybe`, when there, is what the step under way would make of it."""
 Tell = Callable[[str, Any], None]
 
+FAILING = r"-(fail|dead)(\d+)$"
+"""In a directory of such a name the N-th sync of the first of two starts fails, or every one from there on."""
 SEED = bytes(range(32))
 GENESIS = bytes(reversed(range(32)))
 PASSPHRASE = b"cut"
@@ -51,7 +60,7 @@ def use_wal(directory: Path, tell: Tell) -> None:
         if number % 3 == 2:
             tell("maybe", sure[-1:])
             log.compact([record])
-            sure = [record.hex() for record in log._parse(log.path.read_bytes())[0]]
+            sure = [record.hex() for record in log._parse(log.path.read_bytes())]
             tell("sure", sure)
     log.close()
 
@@ -81,10 +90,16 @@ def read_directories(directory: Path) -> Any:
 
 
 def use_database(directory: Path, tell: Tell) -> None:
-    """A database that was made is there, whole and in WAL mode; under its name there is never less."""
-    path = directory / "chain.sqlite"
-    files.ensure_database(path, GENESIS)
-    tell("sure", "made")
+    """A database that was opened is there, whole and in WAL mode, with all that was found or put in it."""
+    database = Database(directory / "chain.sqlite", GENESIS, Options(), logging.getLogger("powercut"))
+    try:
+        saved = [envelope_id for envelope_id, _ in database.read(queries.load_pending)]
+        tell("sure", f"made{len(saved)}")
+        for number in range(len(saved), len(saved) + 2):
+            database.write([SavePending([(bytes([number]), bytes(600))])])
+            tell("sure", f"made{number + 1}")
+    finally:
+        database.close()
 
 
 def read_database(directory: Path) -> Any:
@@ -97,9 +112,9 @@ def read_database(directory: Path) -> Any:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         assert connection.execute("SELECT genesis_hash FROM meta").fetchone()[0] == GENESIS
         assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        return f"made{connection.execute('SELECT count(*) FROM pending').fetchone()[0]}"
     finally:
         connection.close()
-    return "made"
 
 
 def use_keystore(directory: Path, tell: Tell) -> None:
@@ -122,6 +137,13 @@ def read_keystore(directory: Path) -> Any:
 def use_miner(directory: Path, tell: Tell) -> None:
     """Key, memory and queue are what they were told to be; the oldest of a full queue may go."""
     store = miner_store.Store(directory / "miner")
+    try:
+        _mine(store, tell)
+    finally:
+        store.close()
+
+
+def _mine(store: miner_store.Store, tell: Tell) -> None:
     memory = store.open()
     facts = _miner_facts(store, memory)
     tell("sure", facts)
@@ -139,7 +161,6 @@ def use_miner(directory: Path, tell: Tell) -> None:
         facts["queue"] = queued
         tell("sure", facts)
         store.report(dict.fromkeys(miner_store._STATUS_KEYS, number))
-    store.close()
 
 
 def _miner_facts(store: miner_store.Store, memory: miner_store.Memory) -> Facts:
@@ -177,6 +198,23 @@ def _init(home: Home) -> int:
         return metanode(["init", "--network", "devnet", "--port", "0", "--home", str(home.path)])
 
 
+def use_wallet(directory: Path, tell: Tell) -> None:
+    """A wallet that was shown opens."""
+    if not (directory / "home" / "wallets" / "one.key").exists():
+        words = directory.with_suffix(".words")
+        words.write_text(PASSPHRASE.decode())
+        command = ["wallet", "new", "one", "--home", str(directory / "home")]
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            code = metanode([*command, "--passphrase-file", str(words)])
+        if code == 0:
+            tell("sure", "made")
+
+
+def read_wallet(directory: Path) -> Any:
+    path = directory / "home" / "wallets" / "one.key"
+    return "made" if path.exists() and keystore.open(path, PASSPHRASE) else ""
+
+
 def read_init(directory: Path) -> Any:
     home = Home(directory / "deep" / "home")
     if home.settings_file.exists():
@@ -194,6 +232,7 @@ COMPONENTS: dict[str, tuple[Callable[[Path, Tell], None], Callable[[Path], Any],
     "directories": (use_directories, read_directories, []),
     "database": (use_database, read_database, ""),
     "keystore": (use_keystore, read_keystore, ""),
+    "wallet": (use_wallet, read_wallet, ""),
     "miner": (use_miner, read_miner, {"interval": -1, "queue": [], "key": ""}),
     "init": (use_init, read_init, ""),
 }
@@ -219,7 +258,7 @@ class ComponentSubject:
 
     def ignored(self, path: str) -> bool:
         """The lock of a miner says nothing; SQLite makes its -shm anew."""
-        return path.endswith(("-shm", "/lock"))
+        return path.endswith(("-shm", "/lock", ".lock"))
 
     def fresh(self) -> Facts:
         """Nothing said."""
@@ -227,8 +266,8 @@ class ComponentSubject:
 
     def observe(self, facts: Facts, record: Record, disk: Disk) -> None:
         """Take what was told."""
-        if record.op is Op.SEND:
-            told = json.loads(record.data)
+        told = json.loads(record.data) if record.op is Op.SEND else {"what": "syncs"}
+        if told["what"] != "syncs":
             facts.pop("maybe", None)
             facts[told["what"]] = told["value"]
 
@@ -245,7 +284,7 @@ class ComponentSubject:
         """What was read back is what was promised, or what the step under way makes of it."""
         if isinstance(outcome, str) and outcome.startswith("!"):
             return f"cannot be read back: {outcome}"
-        if self._name in ("directories", "keystore", "database", "init"):  # these may be early
+        if self._name in ("directories", "keystore", "database", "init", "wallet"):  # these may be early
             if isinstance(outcome, list):
                 gone = set(facts["sure"]) - set(outcome)
                 return f"gone: {sorted(gone)}" if gone else None
@@ -261,17 +300,40 @@ class ComponentSubject:
 
 
 def work(name: str, directories: list[str]) -> None:
-    """Let a component work in each directory, telling what it promises."""
+    """Let a component work in each directory, telling what it promises.
+
+    Where `FAILING` says so it is stopped by a sync that fails, and starts again.
+    """
     prepare()
     speaker, _listener = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     speaker.setblocking(False)
+    fsync, recorder = os.fsync, ctypes.CDLL(None)
     for directory in directories:
 
         def tell(what: str, value: Any, directory: str = directory) -> None:
+            assert what == "syncs" or not recorder.recorder_sync_failed(), f"{what} was said although a sync had failed"
             speaker.send(json.dumps({"directory": directory, "what": what, "value": value}).encode())
             _listener.recv(1 << 16)
 
+        def sync(descriptor: int, tell: Tell = tell) -> None:
+            tell("syncs", list(_lines(sys._getframe(1))))
+            fsync(descriptor)
+
+        os.fsync = sync  # type: ignore[assignment]
+        if failing := re.search(FAILING, directory):
+            recorder.recorder_fail_sync(int(failing[2]), failing[1] == "dead")
+            with contextlib.suppress(MetanodeError):
+                COMPONENTS[name][0](Path(directory), tell)
+            recorder.recorder_fail_sync(0, 0)
         COMPONENTS[name][0](Path(directory), tell)
+
+
+def _lines(frame: FrameType | None) -> Iterator[str]:
+    """Yield the lines of ours that are being carried out, from the inside."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(str(PACKAGE_DIR)):
+            yield f"{Path(frame.f_code.co_filename).relative_to(PACKAGE_DIR)}:{frame.f_lineno}"
+        frame = frame.f_back
 
 
 if __name__ == "__main__":

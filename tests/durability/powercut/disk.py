@@ -91,6 +91,8 @@ class Disk:
         self.writes: list[Write] = []
         self.names: list[Named] = []
         self.fds: dict[int, tuple[Inode, str]] = {}
+        self.unwritten: set[int] = set()
+        """Serials of writes whose sync failed: the process reads them, and no later sync makes them durable."""
         self._contents: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
 
     def restart(self, root: str | None = None) -> None:
@@ -102,8 +104,9 @@ class Disk:
             _reach(self.top, "", lambda inode: inode.entries, known)
             for path, inode in known.items():
                 inode.system = 0
-                if self._ignored(path) and "/" in path and not inode.is_dir:
-                    del known[path.rpartition("/")[0]].entries[path.rpartition("/")[2]]
+                if self._ignored(path) and not inode.is_dir:
+                    parent, _, name = path.rpartition("/")
+                    del (known[parent] if parent else self.top).entries[name]
             self.top.system = 0
 
     def seed(self, tree: dict[str, bytes | None]) -> None:
@@ -163,11 +166,18 @@ class Disk:
             case Op.MKDIR:
                 *parents, name = self.relative(record.path)
                 self._make(self._walk(parents), name, record.path, is_dir=True)
-            case Op.SYNC if synced:
+            case Op.SYNC if synced and not self.swallowed(record):
                 return self._sync(self.fds[record.fd][0])
+            case Op.FAILED:
+                inode = self.fds[record.fd][0]
+                self.unwritten |= {one.serial for one in self.writes if one.inode is inode and one.data is not None}
             case Op.ALARM:
                 raise AssertionError(f"the recorder cannot model: {record.path} {record.path2}")
         return []
+
+    def swallowed(self, record: Record) -> bool:
+        """Whether it is SQLite's sync of a directory: SQLite does not look whether that worked, so nobody may."""
+        return record.op is Op.SYNC and record.flag == 1 and self.fds[record.fd][0].is_dir
 
     def _open(self, record: Record) -> None:
         parts = self.relative(record.path)
@@ -226,11 +236,39 @@ class Disk:
                 _rename_entry(change, {}, durable=True)
             self.names = [change for change in self.names if change.directory is not inode]
         else:
-            done += [change for change in self.writes if change.inode is inode]
+            done += [one for one in self.writes if one.inode is inode and one.serial not in self.unwritten]
+            left = [one for one in self.writes if one.inode is inode and one.serial in self.unwritten]
             self.writes = [change for change in self.writes if change.inode is not inode]
-            inode.durable = bytes(inode.data)
+            if left:
+                durable = bytearray(inode.durable)
+                for change in done:
+                    assert isinstance(change, Write)
+                    _write_into(durable, change)
+                inode.durable = bytes(durable)
+                self.writes += [piece for one in left for piece in self._not_rewritten(one, done)]
+            else:
+                inode.durable = bytes(inode.data)
             inode.version += 1
         return done
+
+    def _not_rewritten(self, lost: Write, done: Sequence[Write | Named]) -> Iterator[Write]:
+        """Yield what later writes, durable now, have left of one whose sync failed."""
+        assert lost.data is not None
+        start = lost.offset
+        kept = [True] * len(lost.data)
+        for change in done:
+            if isinstance(change, Write) and change.serial > lost.serial:
+                end = change.offset + len(change.data) if change.data is not None else start + len(kept)
+                for index in range(max(0, change.offset - start), min(len(kept), end - start)):
+                    kept[index] = False
+        at = 0
+        for same, run in itertools.groupby(kept):
+            length = sum(1 for _ in run)
+            if same:
+                piece = Write(next(self._serials), lost.inode, start + at, lost.data[at : at + length])
+                self.unwritten.add(piece.serial)
+                yield piece
+            at += length
 
     def volatile(self) -> dict[str, bytes | None]:
         """Return the tree as the process sees it: what a SIGKILL leaves."""
@@ -256,6 +294,8 @@ class Disk:
     def states(self, chance: random.Random, torn: int, prefer: Iterable[int] = ()) -> Iterator[State]:
         """Yield the states a cut at this moment could leave, without repeating the same choice.
 
+        One of each prefix of the names in turn, so that whoever stops early has seen them all.
+
         :param torn: how many ways each write is torn, at most seven.
         :param prefer: serials of changes to leave out first, one by one and together: what a missing sync would
             have made durable.
@@ -263,17 +303,28 @@ class Disk:
         preferred = frozenset(prefer)
         prefixes = list(range(len(self.names), -1, -1))
         missing = [index for index in prefixes if index < len(self.names) and self.names[index].serial in preferred]
-        for count in dict.fromkeys([len(self.names), *sorted(missing), *prefixes]):
-            overlay: dict[Inode, dict[str, Inode]] = {}
-            for change in self.names[:count]:
-                _rename_entry(change, overlay)
-            reachable: dict[str, Inode] = {}
-            _reach(self.top, "", _over(overlay), reachable)
-            inodes = set(reachable.values())
-            writes = [write for write in self.writes if write.inode in inodes]
-            how = f"names {count}/{len(self.names)}"
-            for chosen, cut in _choices(writes, chance, torn, preferred):
-                yield self._state(reachable, writes, chosen, cut, how)
+        counts = dict.fromkeys([len(self.names), *sorted(missing), *prefixes])
+        turns = [self._states_of(count, chance, torn, preferred) for count in counts]
+        while turns:
+            for turn in list(turns):
+                state = next(turn, None)
+                if state is None:
+                    turns.remove(turn)
+                else:
+                    yield state
+
+    def _states_of(self, count: int, chance: random.Random, torn: int, preferred: frozenset[int]) -> Iterator[State]:
+        """Yield the states that keep the first `count` changes of names."""
+        overlay: dict[Inode, dict[str, Inode]] = {}
+        for change in self.names[:count]:
+            _rename_entry(change, overlay)
+        reachable: dict[str, Inode] = {}
+        _reach(self.top, "", _over(overlay), reachable)
+        inodes = set(reachable.values())
+        writes = [write for write in self.writes if write.inode in inodes]
+        how = f"names {count}/{len(self.names)}"
+        for chosen, cut in _choices(writes, chance, torn, preferred):
+            yield self._state(reachable, writes, chosen, cut, how)
 
     def _state(
         self, reachable: dict[str, Inode], writes: Sequence[Write], chosen: frozenset[int], cut: Torn | None, how: str

@@ -35,7 +35,7 @@
 #error "64-bit offsets in one register are assumed"
 #endif
 
-enum op { OPEN = 1, CLOSE, DUP, WRITE, TRUNCATE, RENAME, UNLINK, LINK, MKDIR, RMDIR, SYNC, SEND, ALARM, EXTEND };
+enum op { OPEN = 1, CLOSE, DUP, WRITE, TRUNCATE, RENAME, UNLINK, LINK, MKDIR, RMDIR, SYNC, SEND, ALARM, EXTEND, FAILED };
 
 struct head {
     uint32_t total;          /* bytes of the record, head included */
@@ -462,12 +462,36 @@ int symlinkat(const char *target, int dir, const char *path)
 }
 int symlink(const char *target, const char *path) { return symlinkat(target, AT_FDCWD, path); }
 
+static int syncs_left, sync_failed, all_fail;
+
+/* Let the n-th sync from now on fail, as on a disk that loses what it was given, and with `all` every later one; 0: none. */
+void recorder_fail_sync(int n, int all)
+{
+    enter();
+    sync_failed = 0;
+    syncs_left = n;
+    all_fail = all;
+    leave();
+}
+
+int recorder_sync_failed(void) { return sync_failed; }
+
 static int do_sync(int fd, long call)
 {
     int status;
+    struct stat about;
     if (!is_watched(fd) || !active())
         return (int)syscall(call, fd);
     enter();
+    if (syncs_left > 0 && --syncs_left == 0) {
+        /* SQLite does not look whether the sync of a directory worked: nobody can be told. */
+        sync_failed |= call == SYS_fsync || fstat(fd, &about) != 0 || !S_ISDIR(about.st_mode);
+        syncs_left = all_fail;
+        emit(FAILED, 0, fd, -1, 0, 0, NULL, 0, NULL, 0);
+        leave();
+        errno = EIO;
+        return -1;
+    }
     status = (int)syscall(call, fd);
     if (status == 0)
         emit(SYNC, call == SYS_fdatasync, fd, -1, 0, 0, NULL, 0, NULL, 0);

@@ -33,6 +33,7 @@ class Op(IntEnum):
     SEND = 12
     ALARM = 13
     EXTEND = 14
+    FAILED = 15
 
 
 CREATED, TRUNCATED = 1, 2

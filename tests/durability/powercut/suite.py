@@ -14,13 +14,12 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from powercut import recording, workload
-from powercut.components import ComponentSubject
+from powercut.components import FAILING, ComponentSubject
 from powercut.disk import read_tree, write_tree
 from powercut.node import NodeFacts, NodeOutcome, NodeSubject
 from powercut.recording import Op
@@ -45,37 +44,19 @@ class Level:
     """Starts that are recorded and cut again."""
     component_kills: int
     """Moments at which each component is killed and started again."""
+    failing_step: int
+    """Of all ways in which a component's syncs may fail, each so-many-th is tried."""
     every_sync: bool
     """Also SQLite's syncs of a class that has been killed once."""
 
 
 LEVELS = {
-    "ci": Level((7, 6, 3), 1, 14, 40, 10, 8, False),
-    "soak": Level((20, 12, 8, 6, 8), 7, 1000, 200, 96, 60, True),
+    "ci": Level((7, 6, 3), 1, 12, 30, 8, 6, 3, False),
+    "soak": Level((20, 12, 8, 6, 8), 7, 1000, 200, 96, 60, 1, True),
 }
 
-ALLOWED = (
-    # The node as a whole.
-    (r"chain\.sqlite\.new", "the database is being born: nothing is said before it has its name; half is done anew"),
-    (r"\[-chain\.sqlite-wal\]$", "removing the log of a clean stop: all it held is in the database, synced"),
-    (r"^(\.|data) \[\+|^data/consensus\.solo \[\+wal\]$", "a later sync of the start covers it, before anything is "
-     "said; component:directories kills it"),
-    (r"^data/storage\.sqlite \[\+chain\.sqlite ", "SQLite syncs the directory when it makes its log; "
-     "component:database kills it"),
-    # Components.
-    (r"^\S+ \[(\+\S+\.(new|tmp) ?)+\]$", "names of temporaries, which mean nothing"),
-    (r"^miner \[\+passphrase.*\]$", "the sync of the key's name covers it, and without the key it opens nothing"),
-    (r"^miner \[\+status\.json.*\]$", "for people: the newest may be lost, half of it may not"),
-    (r"^miner \[\+queue\]$", "the next write in the directory covers it, and an empty queue says nothing"),
-    (r"^deep/home/\.init-\*/keys \[.*\+(node|consensus|vrf)\.key", "the sync behind the last key covers it"),
-)  # fmt: skip
-"""Syncs that may be missing unseen: pattern of the label, and why."""
-ALLOWED_FIRST = {
-    "data/consensus.solo/wal/wal.log [bytes]": "what a killed node wrote, made durable by the next start: a lone "
-    "validator stores the block before it says anything; component:wal kills it"
-}
-"""The same for the first sync of a process on a file."""
-
+SYNCS_OF_A_START = 20
+"""About so many syncs has a start with a block behind it."""
 
 @dataclass
 class Report:
@@ -88,21 +69,18 @@ class Report:
     """Broken promises of the program as it is."""
     killed: dict[str, int] = field(default_factory=dict)
     alive: dict[str, int] = field(default_factory=dict)
-    """Syncs, by label, whose loss was seen or not."""
+    """Syncs, by label, whose loss was seen; and SQLite's whose was not."""
+    repeated: dict[str, int] = field(default_factory=dict)
+    """Ours whose loss was not seen because later ones do the same before anything more is said."""
+    lines: dict[str, bool] = field(default_factory=dict)
+    """Lines of ours that call for a sync, `file:line`; and whether it is seen when the line is left out."""
     alive_own: list[str] = field(default_factory=list)
-    """Of ours, those that no reason allows."""
+    """Ours whose loss nobody would see."""
     seconds: float = 0.0
 
     def line(self) -> str:
         """Return it as one line of JSON."""
         return json.dumps(asdict(self))
-
-
-def allowed(sync: Sync) -> str | None:
-    """Return why a sync may be missing unseen."""
-    if sync.first and sync.label in ALLOWED_FIRST:
-        return ALLOWED_FIRST[sync.label]
-    return next((reason for pattern, reason in ALLOWED if re.search(pattern, sync.label)), None)
 
 
 def record(directory: Path, level: Level, seed: int) -> None:
@@ -163,11 +141,14 @@ def run_syncs(directory: Path, scratch: Path, level: Level, part: tuple[int, int
 
 
 def _mutate(trial: Trial[Any, Any], sync: Sync, level: Level, report: Report, **given: Any) -> None:
-    if trial.check(report.mutated, drop=sync.number, states_max=level.mutated_states_max, **given):
+    if trial.check(report.mutated, drop=frozenset([sync.number]), states_max=level.mutated_states_max, **given):
         report.killed[sync.label] = report.killed.get(sync.label, 0) + 1
         return
-    report.alive[sync.label] = report.alive.get(sync.label, 0) + 1
-    if sync.own and allowed(sync) is None:
+    if not sync.own:
+        report.alive[sync.label] = report.alive.get(sync.label, 0) + 1
+    elif trial.repeated(sync.number):
+        report.repeated[sync.label] = report.repeated.get(sync.label, 0) + 1
+    else:
         report.alive_own.append(f"{sync.label} at record {sync.number}")
 
 
@@ -183,11 +164,19 @@ def run_restarts(directory: Path, scratch: Path, level: Level, part: tuple[int, 
     for number, (_, (state, facts)) in enumerate(kept):
         made[str(base / f"cut{number}")] = (state, facts)
         write_tree(base / f"cut{number}", state.files)
-    total = sum(len(segment.records) for segment in trial.segments)
-    for moment in sorted(chance.sample(range(1, total), level.restarts // part[1] // 2)):
+    records = [one for segment in trial.segments for one in segment.records]
+    wanted = level.restarts // part[1] // 2
+    # Half of them when only a sync is missing for an answer: then a start finds what only the page cache holds.
+    nearly = _before_answers(trial)
+    moments = {*chance.sample(range(1, len(records)), wanted // 2), *chance.sample(nearly, wanted - wanted // 2)}
+    for moment in sorted(moments):
         before, disk = _until(trial, moment)
         made[str(base / f"kill{moment}")] = (before, moment)
         write_tree(base / f"kill{moment}", disk.volatile())
+        # And once more, stopped this time by a sync that fails, and started again.
+        failing = base / f"kill{moment}-{chance.choice(('fail', 'dead'))}{chance.randrange(1, SYNCS_OF_A_START)}"
+        made[str(failing)] = (before, moment)
+        write_tree(failing, disk.volatile())
     command = [sys.executable, "-m", "powercut.restart", str(life.home), *made]
     log = scratch / "restarts.log"
     recording.run(directory / "recorder.so", log, base, command)
@@ -197,10 +186,32 @@ def run_restarts(directory: Path, scratch: Path, level: Level, part: tuple[int, 
         if isinstance(context, int):
             cut = Trial(trial.subject, life.before, [*start, again], seed=seed, torn=1)
             broken = cut.check(report.tally, since=context, states_max=level.states_max)
+            for sync in () if re.search(FAILING, root) else cut.syncs():
+                # SQLite's others are left out one by one by the job `syncs`.
+                mine = level.every_sync or sync.own or sync.label.endswith("[frames header]")
+                if mine and sync.number >= context and sync.label not in report.killed:
+                    _mutate(cut, sync, level, report, since=context)
         else:
             cut = Trial(trial.subject, start.files, [again], seed=seed, torn=1)
             broken = cut.check(report.tally, facts=context, states_max=level.states_max)
         report.broken += [f"restart in {Path(root).name}: {broken}"] if broken else []
+
+
+def _before_answers(trial: Trial[Any, Any]) -> list[int]:
+    """Return the positions of the syncs behind which an envelope was acknowledged."""
+    found, last, number = set[int](), 0, 0
+    facts, disk = trial.subject.fresh(), trial.disk()
+    for segment in trial.segments:
+        disk.restart(segment.root)
+        for one in segment.records:
+            disk.apply(one)
+            known = len(facts.acknowledged)
+            trial.subject.observe(facts, one, disk)
+            last = number if one.op is Op.SYNC else last
+            if len(facts.acknowledged) > known:
+                found.add(last)
+            number += 1
+    return sorted(found)
 
 
 def _until(trial: Trial[Any, Any], moment: int) -> tuple[list[Segment], Any]:
@@ -235,40 +246,60 @@ def run_component(directory: Path, scratch: Path, level: Level, name: str, repor
     trial = Trial(subject, {}, [Segment(root, records)], seed=1, torn=level.torn)
     moments = [number for number in range(1, len(records)) if records[number - 1].op not in (Op.SEND, Op.CLOSE)]
     moments = moments[:: max(1, -(-len(moments) // level.component_kills))]
+    # And with every sync of ours still to come: then the next start finds what only the page cache holds.
+    moments += {sync.label: sync.number for sync in trial.syncs() if sync.own}.values()
     starts = {}
-    for moment in moments:
+    for moment in sorted(set(moments)):
         segments, disk = _until(trial, moment)
         starts[str(base / f"kill{moment}")] = (moment, segments)
         write_tree(base / f"kill{moment}", disk.volatile())
-    again = recorded(list(starts))
+    syncs = sum(one.op is Op.SYNC for one in records)
+    ways = [f"sync-{how}{number}" for number in range(1, syncs + 1) for how in ("fail", "dead")]
+    failing = [str(base / way) for way in ways[:: level.failing_step]]
+    for path in failing:
+        Path(path).mkdir()
+    restarted = recorded([*starts, *failing])
 
     broken = trial.check(report.tally)
     report.broken += [broken] if broken else []
     for sync in trial.syncs():
         if sync.own:
             _mutate(trial, sync, level, report)
-    seen: Counter[str] = Counter()
+    _drop_lines(trial, level, report)
     for killed_root, (moment, segments) in starts.items():
-        both = [*segments, Segment(killed_root, again[killed_root])]
+        both = [*segments, Segment(killed_root, restarted[killed_root])]
         second = Trial(subject, {}, both, seed=1, torn=min(2, level.torn))
         second._outcomes = trial._outcomes
         broken = second.check(report.tally, since=moment, states_max=level.states_max)
         report.broken += [f"killed after {moment} records: {broken}"] if broken else []
         for sync in second.syncs():
-            # One kill of a class is enough here: in many of these starts a later sync covers the same names.
-            if sync.number >= moment and sync.own and not report.killed.get(sync.label) and seen[sync.label] < 8:
-                seen[sync.label] += 1
-                inner = Report("")
-                _mutate(second, sync, level, inner, since=moment)
-                report.killed.update(inner.killed)
-                report.mutated.states += inner.mutated.states
-                report.mutated.recoveries += inner.mutated.recoveries
-                if inner.alive_own and not inner.killed:
-                    report.alive[sync.label] = report.alive.get(sync.label, 0) + 1
-    for unseen in [one for one in report.alive if one not in report.killed]:
-        told = any(unseen in one for one in report.alive_own)
-        if not told and allowed(Sync(0, True, False, unseen, 0)) is None:
-            report.alive_own.append(f"{unseen} in a start after a kill")
+            # Once a class is enough here: in many of these starts a later sync covers the same names.
+            if sync.number >= moment and sync.own and sync.label not in report.killed:
+                _mutate(second, sync, level, report, since=moment)
+        _drop_lines(second, level, report)
+    for path in failing:
+        stopped = Trial(subject, {}, [Segment(path, restarted[path])], seed=1, torn=min(2, level.torn))
+        broken = stopped.check(report.tally, states_max=level.states_max)
+        report.broken += [f"{Path(path).name}, then started again: {broken}"] if broken else []
+
+
+def _drop_lines(trial: Trial[Any, Any], level: Level, report: Report) -> None:
+    """Take every line of ours that calls for a sync out of the program, unless that was missed already."""
+    by_line: dict[str, set[int]] = {}
+    number, called_by = 0, []
+    for segment in trial.segments:
+        for record in segment.records:
+            if record.op is Op.SEND:
+                said = json.loads(record.data)
+                called_by = said["value"] if said["what"] == "syncs" else []
+            elif record.op is Op.SYNC and record.flag == 0:
+                for line in called_by:
+                    by_line.setdefault(line, set()).add(number)
+            number += 1
+    for line, numbers in by_line.items():
+        if not report.lines.get(line):
+            drop = frozenset(numbers)
+            report.lines[line] = bool(trial.check(report.mutated, drop=drop, states_max=level.mutated_states_max))
 
 
 def run(directory: Path, level: Level, job: str) -> Report:

@@ -6,6 +6,7 @@ A sync is killed when, taken out of the recording, some cut behind it leaves a s
 from __future__ import annotations
 
 import copy
+import hashlib
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,11 @@ class Subject(Protocol[Facts, Outcome]):
         """Return which promise is broken, None when all are kept."""
 
 
+NONE: frozenset[int] = frozenset()
+UNPROMISED = ("status.json",)
+"""What a miner shows to people: a cut may take its newest name, though never leave half of it."""
+
+
 @dataclass(frozen=True)
 class Segment:
     """The records of one process, and the directory they happened in."""
@@ -53,8 +59,6 @@ class Sync:
     """Position in the recording, segments counted through."""
     own: bool
     """Ours (fsync), not SQLite's (fdatasync)."""
-    first: bool
-    """The process's first on this file."""
     label: str
     """File and role: syncs with one label are one class."""
     changes: int
@@ -110,61 +114,93 @@ class Trial(Generic[Facts, Outcome]):
         disk.seed(self._tree)
         return disk
 
-    def walk(self, facts: Facts, drop: int | None = None) -> Iterator[Cut]:
-        """Yield every cut, `facts` kept up to date; with `drop`, only those that the missing sync can matter to."""
+    def walk(self, facts: Facts, drop: frozenset[int] = NONE) -> Iterator[Cut]:
+        """Yield every cut, `facts` kept up to date; with `drop`, only those that the missing syncs can matter to."""
         disk, lost, number = self.disk(), set[int](), 0
         seen: object = None
+        last = max(drop, default=0)
         for segment in self.segments:
             disk.restart(segment.root)
             for record in segment.records:
-                if record.op in (Op.SYNC, Op.SEND) and (drop is None or lost):
-                    now = self._pending(disk), record.op is Op.SEND
+                if record.op in (Op.SYNC, Op.SEND, Op.FAILED) and (not drop or lost):
+                    now = self._pending(disk), facts
                     if now != seen:
-                        yield Cut(number, disk, lost)
-                    seen = now
-                if number == drop:
-                    lost = {change.serial for change in covered(disk, record)}
+                        yield Cut(number, disk, lost | disk.unwritten)
+                        seen = now[0], copy.deepcopy(facts)
+                if number in drop:
+                    lost |= {change.serial for change in covered(disk, record)}
                     disk.apply(record, synced=False)
                 else:
                     for change in disk.apply(record):
                         lost.discard(change.serial)
                     if lost and record.op is Op.SYNC:
                         lost &= disk.mattering()
-                if drop is not None and number > drop and not lost:
+                if drop and number > last and not lost:
                     return
                 self.subject.observe(facts, record, disk)
                 number += 1
-        yield Cut(number, disk, lost)
+        yield Cut(number, disk, lost | disk.unwritten)
 
     def _pending(self, disk: Disk) -> tuple[int, int, int, int]:
         writes, names = disk.writes, disk.names
         return (len(writes), writes[-1].serial if writes else 0, len(names), names[-1].serial if names else 0)
 
     def syncs(self) -> list[Sync]:
-        """List the syncs that have something to make durable."""
+        """List the syncs that have more to make durable than meaningless names."""
         disk, number, found = self.disk(), 0, []
         for segment in self.segments:
             disk.restart(segment.root)
-            known: set[str] = set()
             for record in segment.records:
                 if record.op is Op.SYNC:
                     path = "/".join(disk.relative(disk.fds[record.fd][1])) or "."
-                    changes = disk.apply(record)
-                    if changes:
-                        kind = label(path, changes)
-                        found.append(Sync(number, record.flag == 0, path not in known, kind, len(changes)))
-                    known.add(path)
+                    done = disk.apply(record)
+                    changes = [one for one in done if not (isinstance(one, Named) and meaningless(one.name))]
+                    if any(not (isinstance(one, Named) and one.name in UNPROMISED) for one in changes):
+                        found.append(Sync(number, record.flag == 0, label(path, changes), len(changes)))
                 else:
                     disk.apply(record)
                 number += 1
         return found
 
+    def repeated(self, drop: int) -> bool:
+        """Whether all that a sync made durable is so by later ones, or gone, before anything more is said.
+
+        Then the sync is redundant here by construction: nobody was told anything that rests on it alone.
+        """
+        facts, disk, lost, number = self.subject.fresh(), self.disk(), set[int](), 0
+        for segment in self.segments:
+            disk.restart(segment.root)
+            for record in segment.records:
+                if number == drop:
+                    lost = {change.serial for change in covered(disk, record)}
+                    disk.apply(record, synced=False)
+                else:
+                    lost -= {change.serial for change in disk.apply(record)}
+                if number > drop and record.op is Op.SYNC:
+                    lost &= disk.mattering()
+                if number > drop and not lost:
+                    return True
+                before = copy.deepcopy(facts) if number >= drop and record.op in (Op.SEND, Op.SYNC) else facts
+                self.subject.observe(facts, record, disk)
+                if facts != before:
+                    return False
+                number += 1
+        return False
+
     def check(
-        self, tally: Tally, *, drop: int | None = None, part: tuple[int, int] = (0, 1), states_max: int | None = None,
-        keep: float = 0.0, facts: Facts | None = None, since: int = 0,
+        self,
+        tally: Tally,
+        *,
+        drop: frozenset[int] = NONE,
+        part: tuple[int, int] = (0, 1),
+        states_max: int | None = None,
+        keep: float = 0.0,
+        facts: Facts | None = None,
+        since: int = 0,
     ) -> str | None:
         """Try every cut; return the first violation.
 
+        :param drop: positions of syncs that are taken out.
         :param part: (which, of how many): only these cuts, for several processes.
         :param states_max: at most so many states for each cut.
         :param keep: the share of states put aside in `kept`, with what had been said.
@@ -191,10 +227,16 @@ class Trial(Generic[Facts, Outcome]):
         return None
 
     def outcome(self, state: State, tally: Tally) -> Outcome:
-        """Recover a state, once."""
+        """Recover a state, once; and without what is meaningless, which must make no difference."""
         if state.digest not in self._outcomes:
             tally.recoveries += 1
-            self._outcomes[state.digest] = self.subject.recover(state)
+            outcome = self._outcomes[state.digest] = self.subject.recover(state)
+            plain = {path: data for path, data in state.files.items() if not any(map(meaningless, path.split("/")))}
+            if plain.keys() != state.files.keys():
+                key = hashlib.blake2b(repr(sorted(plain.items())).encode(), digest_size=16).digest()
+                if key not in self._outcomes:
+                    self._outcomes[key] = self.subject.recover(state._replace(files=plain))
+                assert self._outcomes[key] == outcome, f"a temporary means something: {state.how}"
         return self._outcomes[state.digest]
 
 
@@ -217,6 +259,11 @@ def label(path: str, changes: Iterable[Write | Named]) -> str:
         else:
             parts.add("size" if change.data is None else "bytes")
     return f"{'/'.join(map(_plain, path.split('/')))} [{' '.join(sorted(parts))}]"
+
+
+def meaningless(name: str) -> bool:
+    """Whether something has a name only until it is whole; `Trial.outcome` sees that nothing rests on it."""
+    return name.endswith((".new", ".new-journal", ".tmp")) or name.startswith(".init-")
 
 
 def _plain(name: str) -> str:

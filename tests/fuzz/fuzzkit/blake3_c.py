@@ -1,26 +1,21 @@
-"""The BLAKE3 shim in C against the pure Python reference, built with address and undefined-behaviour sanitizers."""
+"""The BLAKE3 shim in C against the pure Python reference: calls of every kind, right and wrong, and their answers."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import struct
-import subprocess
-import sys
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from fuzzkit import native
 from metanode.core.model import blake3
 
-ROOT = Path(__file__).resolve().parents[3]
-SHIMS = ROOT / "platforms" / "shims"
-SOURCES = (ROOT / "tests" / "fuzz" / "blake3_cases.c", SHIMS / "blake3_portable.c")
-FLAGS = ("-std=c99", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fno-omit-frame-pointer",
-         "-fsanitize=address,undefined", "-fno-sanitize-recover=all")  # fmt: skip
 EDGE_LENGTHS = (0, 1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2047, 2048, 2049, 3072, 4096, 4097, 5121)
 CANARY = b"\xa5"
 OK, NULL, RANGE = 0, 1, 2
+HASH, KEYED, DERIVE = 0, 1, 2
+PORTABLE = 0
+PATHS_MAX = 32
 
 
 class Case(NamedTuple):
@@ -31,43 +26,40 @@ class Case(NamedTuple):
     output: bytes
 
 
-def build(directory: Path) -> tuple[Path | None, str]:
-    """Compile the case runner; return it, or None and why it cannot be built here."""
-    if sys.byteorder != "little":
-        return None, "the case runner reads offsets in this machine's byte order, which must be little-endian"
-    compiler = next(filter(None, map(shutil.which, ("clang", "gcc", "cc"))), None)
-    if compiler is None:
-        return None, "no C compiler"
-    program = directory / "blake3_cases"
-    command = [compiler, *FLAGS, f"-I{SHIMS}", *map(str, SOURCES), "-o", str(program)]
-    made = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    if made.returncode:
-        if "sanitize" in made.stderr or "asan" in made.stderr or "ubsan" in made.stderr:
-            return None, f"{compiler} has no sanitizers: {made.stderr.strip().splitlines()[-1]}"
-        raise AssertionError(made.stderr)
-    return program, ""
+def usable_paths(program: Path) -> list[int]:
+    """Return the numbers of the paths that were built and that this machine can run."""
+    printed, _ = native.run([str(program)])
+    return [number for number in range(PATHS_MAX) if int(printed) >> number & 1]
 
 
-def run(program: Path, cases: list[Case]) -> None:
-    """Run cases and hold every answer to what it must be; a sanitizer's report is a failure."""
-    done = subprocess.run(
-        [str(program)], input=b"".join(case.data for case in cases), capture_output=True, timeout=300, check=False,
-        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[:4000]
+def run(program: Path, cases: list[Case], path: int = PORTABLE) -> None:
+    """Run cases on a path and hold every answer to what it must be; a sanitizer's report is a failure."""
+    answers, _ = native.run([str(program), str(path)], input=b"".join(case.data for case in cases))
     at = 0
     for case in cases:
         end = at + 1 + len(case.output)
-        status, output = done.stdout[at], done.stdout[at + 1 : end]
-        assert status == case.status, (status, case.status, case.data[:80].hex())
-        assert output == case.output, f"another output than the reference's: case {case.data[:80].hex()}"
+        status, output = answers[at], answers[at + 1 : end]
+        assert status == case.status, (path, status, case.status, case.data[:80].hex())
+        assert output == case.output, f"path {path}: another output than the reference's: {case.data[:80].hex()}"
         at = end
-    assert at == len(done.stdout)
+    assert at == len(answers)
 
 
 def cases(chance: Random, count: int) -> list[Case]:
     """Make cases: right ones of all lengths, and wrong lengths, offsets and pointers."""
-    return [_many(chance) if chance.randrange(3) == 0 else _single(chance) for _ in range(count)]
+    kinds = (_single, _single, _many, _root)
+    return [kinds[chance.randrange(len(kinds))](chance) for _ in range(count)]
+
+
+def fault() -> Case:
+    """Make an operation that reads one byte too far."""
+    return Case(_head(5, 0, data=8) + bytes(8), OK, b"")
+
+
+def _head(
+    operation: int, nulls: int, *, mode: int = 0, key: int = 0, data: int = 0, out: int = 0, count: int = 0
+) -> bytes:
+    return struct.pack("<BBIIIII", operation, nulls, mode, key, data, out, count)
 
 
 def _length(chance: Random) -> int:
@@ -80,7 +72,7 @@ def _single(chance: Random) -> Case:
     out_len = chance.choice((0, 1, 31, 32, 33, 63, 64, 65, 131, 200)) if chance.randrange(3) else 32
     key, data = chance.randbytes(key_len), chance.randbytes(_length(chance))
     nulls = 0 if chance.randrange(5) else chance.randrange(8)
-    head = struct.pack("<BBIIII", operation, nulls, key_len, len(data), out_len, 0)
+    head = _head(operation, nulls, key=key_len, data=len(data), out=out_len)
     status = OK
     if operation in (1, 3):
         status = NULL if nulls & 1 else OK if key_len == 32 else RANGE
@@ -110,7 +102,8 @@ def _derived(key: bytes, data: bytes, out_len: int) -> bytes:
 
 
 def _many(chance: Random) -> Case:
-    count = chance.randrange(9)
+    count = chance.randrange(chance.choice((9, 9, 40)))
+    mode = chance.randrange(3) if chance.randrange(9) else chance.choice((3, 255, 2**32 - 1))
     parts = [chance.randbytes(_length(chance) % chance.choice((70, 1100, 3000))) for _ in range(count)]
     key, data = chance.randbytes(32), b"".join(parts) + chance.randbytes(chance.randrange(3))
     offsets = [0]
@@ -130,16 +123,40 @@ def _many(chance: Random) -> Case:
             nulls = chance.randrange(16)
         case _:
             pass
-    head = struct.pack("<BBIIII", 4, nulls, key_len, len(data), out_len, count)
+    head = _head(4, nulls, mode=mode, key=key_len, data=len(data), out=out_len, count=count)
     rising = all(before <= after for before, after in zip(offsets, offsets[1:], strict=False))
-    if nulls & 9 or (nulls & 2 and data) or (nulls & 4 and out_len):
+    if nulls & 8 or (nulls & 2 and data) or (nulls & 4 and out_len) or (nulls & 1 and mode != HASH):
         status = NULL
-    elif key_len != 32 or out_len != 32 * count or not rising or offsets[-1] > len(data):
+    elif mode > DERIVE or (mode != HASH and key_len != 32):
+        status = RANGE  # of the key
+    elif out_len != 32 * count or not rising or offsets[-1] > len(data):
         status = RANGE
     else:
         status = OK
     output = CANARY * out_len
     if status == OK:
         items = [data[start:end] for start, end in zip(offsets, offsets[1:], strict=False)]
-        output = b"".join(_derived(key, item, 32) for item in items)
-    return Case(head + key + data + struct.pack(f"<{count + 1}Q", *offsets), status, output)
+        output = b"".join(_digest(mode, key, item) for item in items)
+    return Case(head + key + data + struct.pack(f"={count + 1}Q", *offsets), status, output)
+
+
+def _digest(mode: int, key: bytes, item: bytes) -> bytes:
+    if mode == HASH:
+        return blake3.digest(item)
+    return blake3.keyed(key, item) if mode == KEYED else _derived(key, item, 32)
+
+
+def _root(chance: Random) -> Case:
+    """The root of a list, by the words of docs/wire_format.md section 8."""
+    count = chance.randrange(chance.choice((4, 40)))
+    parts = [chance.randbytes(chance.randrange(chance.choice((1, 100, 1100)))) for _ in range(count)]
+    keys, data = chance.randbytes(96), b"".join(parts)
+    ends = [sum(map(len, parts[:place])) for place in range(count + 1)]
+    head = _head(6, 0, key=96, data=len(data), out=32, count=count)
+    leaf, node, root = keys[:32], keys[32:64], keys[64:]
+    level = [_derived(leaf, part, 32) for part in parts]
+    while len(level) > 1:
+        pairs = [_derived(node, level[at] + level[at + 1], 32) for at in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(pairs) * 2 :]
+    top = _derived(root, count.to_bytes(8, "big") + b"".join(level), 32)
+    return Case(head + keys + data + struct.pack(f"={count + 1}Q", *ends), OK, top)

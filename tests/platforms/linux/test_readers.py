@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from metanode.platforms.linux import commands
+from metanode.platforms import commands
+from metanode.platforms.commands import run_limited
+from metanode.platforms.files import link_target, read_text
 from metanode.platforms.linux import dump as dump_module
-from metanode.platforms.linux.commands import run_limited
 from metanode.platforms.linux.dump import read_dump
-from metanode.platforms.linux.files import link_target, read_text
 from metanode.platforms.linux.process import read_process, vdso_in_auxv
 
 

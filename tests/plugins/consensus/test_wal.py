@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -69,13 +70,42 @@ def test_a_record_within_a_record_does_not_turn_a_cut_into_damage(tmp_path: Path
     assert WriteAheadLog(tmp_path).open() == [b"first"]
 
 
-def test_opening_makes_durable_what_it_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A killed process may have left records and the file's name to the page cache alone."""
+def test_opening_writes_anew_what_it_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records may be in the page cache alone, and after a sync that failed no other sync writes them."""
     path = written(tmp_path)
-    synced = []
-    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(os.readlink(f"/proc/self/fd/{fd}"))))
-    WriteAheadLog(tmp_path).open()
-    assert {path, tmp_path} <= set(synced)
+    before, synced, sync = path.stat().st_ino, [], os.fsync
+
+    def spy(fd: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{fd}")).name)
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    assert WriteAheadLog(tmp_path).open() == RECORDS
+    assert path.stat().st_ino != before
+    assert synced[-2:] == ["wal.log.new", tmp_path.name]
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_log_whose_sync_failed_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Another sync would succeed without having written anything, and the name may stand for another file by now."""
+    monkeypatch.setattr(wal_module, "FILE_BYTES_MAX", 0)
+    log, left, sync = WriteAheadLog(tmp_path), [after], os.fsync
+    log.open()
+
+    def fail(fd: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StorageError, match="Input/output error") as caught:
+        log.compact([b"kept"])
+    assert caught.value.code == "STORAGE_FULL"
+    monkeypatch.undo()
+    with pytest.raises(StorageError):
+        log.append(b"record")
+    assert WriteAheadLog(tmp_path).open() in ([], [b"kept"])
 
 
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:

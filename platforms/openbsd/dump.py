@@ -1,0 +1,33 @@
+"""Everything this project reads from OpenBSD and NetBSD."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from metanode.platforms.captured import Dump
+from metanode.platforms.commands import read_commands
+from metanode.platforms.files import read_text
+
+FILES = ("var/run/dmesg.boot",)
+COMMANDS = (
+    ("sysctl", "hw"),
+    ("sysctl", "machdep"),
+    ("sysctl", "kern.ostype", "kern.osrelease"),
+    ("ifconfig", "-a"),
+)
+COMMAND_SECONDS_MAX = 5.0
+"""Longest wait for one command."""
+
+
+def read_dump(root: Path = Path("/")) -> Dump:
+    """Read the files below `root` and ask the system.  Never raises."""
+    files: dict[str, str] = {}
+    unread: dict[str, str] = {}
+    for name in FILES:
+        text, reason = read_text(root / name)
+        if text is None:
+            unread[name] = reason
+        else:
+            files[name] = text
+    read_commands(COMMANDS, files, unread, seconds_max=COMMAND_SECONDS_MAX)
+    return Dump(files, unread)
