@@ -16,7 +16,7 @@ NATIVE := $(wildcard platforms/shims/native_build.py $(foreach kind,*.c *.h buil
 BUDGET := sh contrib/ci/budget.sh
 
 .DEFAULT_GOAL := help
-.PHONY: soak-powermac soak-steady soak-kill help demo test test-unit test-faults test-endtoend test-arch lint types bench size docs clean soak-durability soak-fuzz soak-mutation
+.PHONY: soak-powermac soak-steady soak-kill help demo test test-unit test-faults test-endtoend test-arch lint types bench accuracy size docs clean soak-durability soak-fuzz soak-mutation
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -27,13 +27,13 @@ demo: $(VENV)/.runtime ## a node, a miner on this machine's hardware, a reward, 
 test: test-unit test-faults test-endtoend ## every test; the suites below, each inside its time budget
 
 test-unit: $(VENV)/.dev ## fast tests of every part
-	@$(BUDGET) unit 360 $(BIN)/python -m pytest -q -m "not faults and not endtoend" $(PYTEST_ARGS)
+	@$(BUDGET) unit 420 $(BIN)/python -m pytest -q -m "not faults and not endtoend" $(PYTEST_ARGS)
 
 test-faults: $(VENV)/.dev ## real processes killed, real files cut
-	@$(BUDGET) faults 240 $(BIN)/python -m pytest -q -m faults $(PYTEST_ARGS)
+	@$(BUDGET) faults 420 $(BIN)/python -m pytest -q -m faults $(PYTEST_ARGS)
 
 test-endtoend: $(VENV)/.dev ## real node and miner processes, packaging, documentation
-	@$(BUDGET) end-to-end 240 $(BIN)/python -m pytest -q -m endtoend $(PYTEST_ARGS)
+	@$(BUDGET) end-to-end 420 $(BIN)/python -m pytest -q -m endtoend $(PYTEST_ARGS)
 
 test-arch: $(VENV)/.dev ## shims and Python on foreign architectures, emulated; a table (ONLY=ppc,linked)
 	@$(BIN)/python contrib/arch/run.py --install $(if $(ONLY),--only $(ONLY),)
@@ -65,6 +65,9 @@ soak-mutation: $(VENV)/.dev ## mutants of model, ledger and scoring that tests m
 
 bench: $(VENV)/.dev ## measure against peers in the same run; writes build/bench.json (ONLY=blake3 for a part)
 	@$(BIN)/python contrib/bench/run.py $(if $(ONLY),--only $(ONLY),)
+
+accuracy: $(VENV)/.runtime ## error rates of the fingerprint on the labelled corpora; writes docs/accuracy.md
+	@$(BIN)/python contrib/accuracy/run.py
 
 size: ## line budgets of the architecture
 	@$(PYTHON) contrib/ci/size.py

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 MAGIC = "070701"
 TRAILER = "TRAILER!!!"
@@ -17,10 +17,17 @@ GZIP_LEVEL = 1
 """The fastest: the archive is read once, on this machine."""
 
 
-class Archive:
-    """An archive in memory order of what is added; parents of a file are made where they are missing."""
+class Writable(Protocol):
+    """A file open for writing, compressed or not."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def write(self, data: bytes, /) -> object:
+        """Write all of it."""
+
+
+class Archive:
+    """An archive, written as it is added to; the directories above a file are made where they are missing."""
+
+    def __init__(self, out: Writable) -> None:
         self._out = out
         self._inode = 0
         self._known = {""}

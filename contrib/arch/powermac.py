@@ -133,7 +133,9 @@ def _kernel(build: Path) -> Path:
         return own
     told = os.environ.get("METANODE_PPC_KERNEL")
     kept = [Path(told)] if told else sorted((ROOT.parent / "shared" / "vintage").glob(KERNEL))
-    if not kept or not kept[-1].is_file():
+    if told and not kept[-1].is_file():
+        raise Unavailable(f"METANODE_PPC_KERNEL names no file: {told}")
+    if not kept:
         raise Unavailable(f"no PowerMac kernel yet; it takes twenty minutes: sh {RECIPE.relative_to(ROOT)}")
     if kept[-1].suffix != ".zst":
         return kept[-1]
@@ -216,4 +218,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,6 +1,6 @@
 """CPython for 32-bit big-endian PowerPC, which no Debian archive has: unpacked where it is kept, or built by recipe.
 
-platforms/vintage/python_powerpc.sh is the recipe; it takes some ten minutes.  A tarball that it has made is
+platforms/vintage/python_powerpc.sh is the recipe; it takes some minutes.  A tarball that it has made is
 looked for in `shared/vintage` beside the checkout and where METANODE_PPC_PYTHON says.
 """
 
@@ -61,6 +61,8 @@ def interpreter(folder: Path, say: Say) -> Foreign:
 def _unpacked(folder: Path, say: Say) -> Path:
     built = folder / "recipe" / PREFIX
     if built.with_name("pack.done").is_file():
+        if not (built / "lib" / MINOR / "__pycache__").is_dir():
+            compile_all(built / "lib" / MINOR)
         return built
     prefix = folder / PREFIX
     if not (prefix / "unpacked").is_file():
@@ -82,5 +84,5 @@ def _packed() -> Path:
         return Path(told)
     kept = sorted((ROOT.parent / "shared" / "vintage").glob(PACKED))
     if not kept:
-        raise Unavailable(f"no PowerPC Python yet; it takes ten minutes: sh {RECIPE.relative_to(ROOT)}")
+        raise Unavailable(f"no PowerPC Python yet; it takes some minutes: sh {RECIPE.relative_to(ROOT)}")
     return kept[-1]

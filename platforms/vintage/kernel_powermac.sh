@@ -5,9 +5,9 @@
 #
 # DIRECTORY (build/arch/powermac/recipe unless given) gets the source and `vmlinux`, stripped, for
 # `qemu-system-ppc -M mac99,via=pmu -cpu 7447a` and `-M g3beige -cpu 750`.  powermac.config beside this file is
-# the configuration, as `make savedefconfig` writes it: drivers of these two machines, the console on the first serial
+# the configuration, as kconfig's savedefconfig writes it: drivers of these two machines, the console on the first serial
 # port (built in: what the emulator passes as a command line does not arrive), no modules, no sound, no video, no USB.
-# JOBS=1 is the number of compiler processes; some twenty minutes with one, 1.5 GB.
+# JOBS=1 is the number of compiler processes; some twenty minutes with two, 1.5 GB.
 #
 # Needs: gcc libc6-dev gcc-powerpc-linux-gnu make flex bison bc libssl-dev libelf-dev xz-utils
 set -eu
