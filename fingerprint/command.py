@@ -8,19 +8,23 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from metanode.core import model
 from metanode.core.model.errors import MetanodeError
 from metanode.core.model.params import network_params
 from metanode.fingerprint.classes import classify
 from metanode.fingerprint.collect import Report, collect, look, read_machine
-from metanode.fingerprint.crosscheck import crosscheck
 from metanode.fingerprint.multipliers import load_table
-from metanode.fingerprint.probes import measure
-from metanode.fingerprint.report import Findings, Preview, to_json, to_text
+from metanode.fingerprint.probes import Progress, measure
 from metanode.fingerprint.samples import Measurement, judge
 from metanode.fingerprint.scoring import Policy, score
-from metanode.platforms.terminal import HelpFormatter
+from metanode.platforms.terminal import HelpFormatter, terminal_columns
+
+# Imported where they are used, once the interpreter's probes have given their buffer back: the peak stays 2 MiB lower.
+if TYPE_CHECKING:
+    from metanode.fingerprint.crosscheck import CrossCheck
+    from metanode.fingerprint.report import Findings, Preview
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 NETWORKS = ("devnet", "testnet", "mainnet")
@@ -86,11 +90,14 @@ class FingerprintVerb:
             else:
                 print(f"unsupported: {error.message}", file=sys.stderr)
             return EXIT_FAILED
+        from metanode.fingerprint.report import to_json, to_text
+
         if as_json:
             print(json.dumps(to_json(findings), sort_keys=True))
         else:
             colour = _wants_colour(no_color=getattr(args, "no_color", False))
-            print("\n".join(to_text(findings, style=_coloured if colour else _plain)))
+            columns = terminal_columns() if sys.stdout.isatty() else 0
+            print("\n".join(to_text(findings, style=_coloured if colour else _plain, columns=columns)))
         return EXIT_OK
 
 
@@ -107,12 +114,22 @@ def find(*, probes: bool = True, second_opinions: bool = True, networks: Sequenc
         show(0, 1, "hardware")
         report = collect()
         measurements = measure(progress=show) if probes else ()
-        if second_opinions:
-            show(0, 1, "second opinions (at most 5 s)")
-        rows = crosscheck(report) if second_opinions else ()
+        from metanode.fingerprint.report import Findings
+        from metanode.fingerprint.report_probes import Compiled, run_compiled
+
+        compiled = run_compiled(report.inventory, show) if probes else Compiled()
+        rows = _second_opinions(report, show) if second_opinions else ()
     finally:
         show.clear()
-    return Findings(report, measurements, rows, preview(report, measurements, networks), os.urandom(32))
+    weights, untimed = preview(report, measurements, networks), "" if probes else "not timed (--no-probes)"
+    return Findings(report, measurements, rows, weights, os.urandom(32), compiled, untimed)
+
+
+def _second_opinions(report: Report, show: Progress) -> tuple[CrossCheck, ...]:
+    from metanode.fingerprint.crosscheck import crosscheck
+
+    show(0, 1, "second opinions (at most 5 s)")
+    return crosscheck(report)
 
 
 def replay(source: Path, networks: Sequence[str] = PREVIEWED) -> Findings:
@@ -121,9 +138,11 @@ def replay(source: Path, networks: Sequence[str] = PREVIEWED) -> Findings:
     :raises MetanodeError: FILE_MISSING, BAD_SHAPE.
     """
     from metanode.fingerprint.capture import read_capture  # a miner never replays
+    from metanode.fingerprint.report import Findings
 
     report = read_machine(*read_capture(source))
-    return Findings(report, (), (), preview(report, (), networks), os.urandom(32))
+    untimed = "not timed: a capture holds what a machine says, not how fast it is"
+    return Findings(report, (), (), preview(report, (), networks), os.urandom(32), untimed=untimed)
 
 
 def _write_capture(path: Path, source: Path | None, *, as_json: bool) -> int:
@@ -153,6 +172,8 @@ def _write_capture(path: Path, source: Path | None, *, as_json: bool) -> int:
 
 def preview(report: Report, measurements: Sequence[Measurement], networks: Sequence[str]) -> tuple[Preview, ...]:
     """Return what each named network would count the machine for on its first day."""
+    from metanode.fingerprint.report import Preview
+
     row = load_table().row(*classify(report.inventory))
     checks = judge([measurement.summary for measurement in measurements], row)
     return tuple(Preview(name, policy, score(report.inventory, checks, policy)) for name, policy in _policies(networks))

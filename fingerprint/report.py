@@ -6,28 +6,38 @@ as hashes under a salt made for this one report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metanode.core.model.bodies import inventory_digest
-from metanode.fingerprint.checks import FAIL, PASS, REASONS, UNMEASURED, Check
+from metanode.fingerprint.checks import FAIL, Check
 from metanode.fingerprint.classes import recognise
 from metanode.fingerprint.collect import Report
-from metanode.fingerprint.crosscheck import CrossCheck
 from metanode.fingerprint.identifiers import salted_hash
 from metanode.fingerprint.multipliers import SCALE, load_table
-from metanode.fingerprint.parsers.cache import CACHE_TYPES, Cache
-from metanode.fingerprint.samples import KINDS, Measurement
+from metanode.fingerprint.report_lines import Style, check_lines, fold
+from metanode.fingerprint.report_machine import machine_lines
+from metanode.fingerprint.report_probes import (
+    INTERPRETED,
+    Compiled,
+    all_checks,
+    compiled_lines,
+    interpreter_lines,
+    probes_json,
+    uncounted_lines,
+)
+from metanode.fingerprint.samples import COMPILED_ONLY, KINDS, Measurement
 from metanode.fingerprint.scoring import CAPS, SCORING_VERSION, Policy, Score
 from metanode.fingerprint.virtual import SIGNS, signs_of
+
+if TYPE_CHECKING:
+    from metanode.fingerprint.crosscheck import CrossCheck
 
 NOTICE = (
     "Timings and texts are what this machine says of itself. They are evidence that raises the cost of lying, "
     "never proof, and never a permission: see docs/fingerprint.md."
 )
-Style = Callable[..., str]
-"""`style(text, *names)` colours text, or returns it as it is."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,9 @@ class Findings:
     previews: tuple[Preview, ...]
     salt: bytes
     """Random; hashes of identifiers in this report cannot be matched with any other's."""
+    compiled: Compiled = Compiled()
+    untimed: str = ""
+    """Why nothing was timed, in words; empty where it was."""
 
 
 def to_json(findings: Findings) -> dict[str, Any]:
@@ -87,10 +100,11 @@ def to_json(findings: Findings) -> dict[str, Any]:
             }
             for sign in signs_of(inventory)
         ],
-        "checks": [_check_json(check) for check in findings.previews[0].score.checks],
+        "checks": [_check_json(check) for check in all_checks(findings.previews[0].score.checks, findings.compiled)],
         "crosschecks": [
             {**_check_json(row.check), "differences": list(row.differences)} for row in findings.crosschecks
         ],
+        "probes": probes_json(findings.compiled, findings.measurements),
         "samples": [_samples_json(measurement) for measurement in findings.measurements],
         "identifiers": [
             {"kind": item.kind, "hash": salted_hash(item, findings.salt)} for item in report.identifiers
@@ -103,11 +117,18 @@ def to_json(findings: Findings) -> dict[str, Any]:
     }
 
 
-def to_text(findings: Findings, *, style: Style) -> list[str]:
-    """Return the lines that people read."""
+def to_text(findings: Findings, *, style: Style, columns: int = 0) -> list[str]:
+    """Return the lines that people read.
+
+    :param columns: longer lines are folded; 0 folds none.
+    """
+    return [short for line in _lines(findings, style) for short in fold(line, columns)]
+
+
+def _lines(findings: Findings, style: Style) -> list[str]:
     report = findings.report
     first = findings.previews[0].score
-    lines = [style("Machine", "bold"), *_machine_lines(report, style)]
+    lines = [style("Machine", "bold"), *machine_lines(report, style)]
     lines += ["", style("Signs of virtual machines, containers and emulators", "bold")]
     signs = signs_of(report.inventory)
     for sign in signs:
@@ -116,16 +137,16 @@ def to_text(findings: Findings, *, style: Style) -> list[str]:
     if not signs:
         lines.append("  none found; that proves nothing by itself")
     lines += ["", style("Checks", "bold")]
-    lines += [_check_line(check, style) for check in first.checks if check.reason != "NEEDS_COMPILED_PROBE"]
-    compiled = [check.name for check in first.checks if check.reason == "NEEDS_COMPILED_PROBE"]
-    if compiled:
-        lines.append(f"  {style(f'{UNMEASURED:<11}', 'yellow')}{', '.join(compiled)}")
-        lines.append(f"{'':13}NEEDS_COMPILED_PROBE: {REASONS['NEEDS_COMPILED_PROBE']}")
-    if not findings.measurements:
-        lines.append("  timing probes were not run (--no-probes)")
+    timed = (*INTERPRETED, *COMPILED_ONLY)
+    lines += [line for check in first.checks if check.name not in timed for line in check_lines(check, style)]
+    lines += ["", style("The processor, timed by the compiled probes", "bold")]
+    untimed = [f"  {findings.untimed}"] if findings.untimed else []
+    lines += untimed or compiled_lines(findings.compiled, style)
+    lines += ["", style("The interpreter, timed by itself", "bold") + " (Python's own cost is in every figure)"]
+    lines += untimed or interpreter_lines(first.checks, findings.measurements, style)
     lines += ["", style("Second opinions", "bold")]
     for row in findings.crosschecks:
-        lines.append(_check_line(row.check, style))
+        lines += check_lines(row.check, style)
         lines += [f"    {difference}" for difference in row.differences]
     if not findings.crosschecks:
         lines.append("  not asked for")
@@ -135,6 +156,7 @@ def to_text(findings: Findings, *, style: Style) -> list[str]:
     lines += ["", style("What it would count for", "bold")]
     for preview in findings.previews:
         lines += _preview_lines(preview, style)
+    lines += uncounted_lines(findings.compiled, style)
     lines += ["", NOTICE]
     return lines
 
@@ -157,53 +179,6 @@ def reasons(score: Score, policy: Policy) -> list[str]:
     if score.klass in ("virtual", "emulated") and policy.vm_weight == SCALE:
         sentences.append("this network pays virtual machines and emulators in full")
     return sentences
-
-
-def _machine_lines(report: Report, style: Style) -> list[str]:
-    inventory, cpu = report.inventory, report.inventory.cpu
-    board = inventory.board
-    names = " ".join(part for part in (board.sys_vendor, board.product_name) if part) or board.model
-    model = f"{cpu.vendor} family {cpu.family} model {cpu.model} stepping {cpu.stepping}"
-    if cpu.pvr:
-        model = f"version {cpu.pvr:08x}"
-    now = f"{report.clock_khz // 1000} MHz now, " if report.clock_khz else ""
-    width = f"{inventory.machine}, {inventory.word_bits} bit, {inventory.byte_order} endian"
-    rows = {
-        "processor": f"{cpu.name or 'unnamed'} ({model})",
-        "cores": ", ".join(
-            f"{count or 'unknown'} {word}{'s' if count != 1 else ''}"
-            for count, word in ((cpu.cores, "core"), (cpu.threads, "thread"), (cpu.sockets, "socket"))
-        ),
-        "clock": f"{now}{cpu.clock_mhz} MHz rounded" if cpu.clock_mhz else "",
-        "caches": ", ".join(map(_cache_text, inventory.caches)),
-        "memory": f"{report.total_kib // 1024} MiB usable, {inventory.memory_mib} rounded" if report.total_kib else "",
-        "board": names,
-        "system": f"{report.os_name or inventory.platform}, {width}",
-        "recognised as": " ".join(recognise(inventory)),
-    }
-    lines = [f"  {name:<16}{value or 'unmeasured: ' + _why(name, report)}" for name, value in rows.items()]
-    lines += [f"  {name:<16}{value}" for name, value in report.details.items()]
-    lines += [f"  {'not known':<16}{problem}" for problem in report.problems]
-    return lines + [f"  {style('contradiction', 'red'):<16} {words}" for words in report.disagreements]
-
-
-def _cache_text(cache: Cache) -> str:
-    kind = {CACHE_TYPES["Data"]: "d", CACHE_TYPES["Instruction"]: "i"}.get(cache.type, "")
-    shared = f" shared by {cache.shared_by}" if cache.shared_by > 1 else ""
-    return f"L{cache.level}{kind} {cache.size_kib} KiB{shared}"
-
-
-def _why(name: str, report: Report) -> str:
-    sources = {"caches": "sysfs shows no caches", "board": "firmware shows no names", "memory": "no /proc/meminfo"}
-    return sources.get(name, "the kernel does not say")
-
-
-def _check_line(check: Check, style: Style) -> str:
-    colour = {PASS: "green", FAIL: "red"}.get(check.verdict, "yellow")
-    numbers = ", ".join(f"{name} {value}" for name, value in check.numbers)
-    verdict = style(f"{check.verdict:<11}", colour)
-    line = f"  {verdict}{check.name:<21}{check.reason}: {check.words}"
-    return f"{line}\n{'':34}{numbers}" if numbers else line
 
 
 def _preview_lines(preview: Preview, style: Style) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from metanode.core.model.errors import MetanodeError
-from metanode.fingerprint import command
+from metanode.fingerprint import command, report_probes
 from metanode.fingerprint.collect import Report, unsupported_reason
 from metanode.fingerprint.command import VERB, main, preview
 from metanode.fingerprint.crosscheck import compare_detect_virt, compare_py_cpuinfo
@@ -248,7 +248,9 @@ def test_the_fingerprint_loads_neither_trio_nor_py_cpuinfo() -> None:
     """A miner on an old machine imports all of this."""
     code = "import sys, metanode.fingerprint.command; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"trio", "pluggy", "cpuinfo", "ssl"} & set(run.stdout.split())
+    loaded = set(run.stdout.split())
+    assert not {"trio", "pluggy", "cpuinfo", "ssl"} & loaded
+    assert not {"subprocess", "metanode.fingerprint.report"} & loaded, "these come after the buffers of the probes"
 
 
 def test_the_clock_prefers_what_cannot_change(replay: Replay) -> None:
@@ -282,6 +284,58 @@ def test_another_machine_is_reported_from_its_capture(capsys: pytest.CaptureFixt
     assert document["disagreements"] == ["armv7l on ARM1176 (ARMv6)"]
     assert document["recognised"] == ["ARM", "ARM11"]
     assert document["samples"] == document["crosschecks"] == []
+
+
+@pytest.mark.parametrize("how", ["--no-probes", "--from"])
+def test_nothing_is_timed_unless_it_is_this_machine_and_wanted(
+    how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the compiled probes nor the interpreter's run, and the report says why."""
+    if how == "--no-probes" and unsupported_reason(sys.platform):
+        pytest.skip("no collector for this platform")
+
+    def timed(*_: Any, **__: Any) -> None:
+        pytest.fail("a probe ran")
+
+    monkeypatch.setattr(command, "measure", timed)
+    monkeypatch.setattr(report_probes, "measure_compiled", timed)
+    file = Path(__file__).parents[1] / "corpus" / "composed" / "linux_powerbook_g4.txt"
+    line = ["--no-crosscheck", *([how, str(file)] if how == "--from" else [how])]
+    assert main(line) == 0
+    text = capsys.readouterr().out
+    assert text.count("  not timed") == 2
+    assert "NEEDS_COMPILED_PROBE" not in text
+    assert main(["--json", *line]) == 0
+    probes = json.loads(capsys.readouterr().out)["probes"]
+    assert probes["interpreter"] == []
+    assert (probes["compiled"]["ran"], probes["compiled"]["reason"]) == (False, "NOT_RUN")
+
+
+def test_each_report_times_for_a_challenge_of_its_own(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn from the system's randomness, and as long as a probe wants it."""
+    seen: list[bytes] = []
+    monkeypatch.setattr(report_probes, "measure_compiled", lambda challenge, progress: seen.append(challenge))
+    inventory = replay("epyc-kvm-guest").inventory
+    compiled = [report_probes.run_compiled(inventory) for _ in range(2)]
+    assert [len(challenge) for challenge in seen] == [32, 32]
+    assert seen[0] != seen[1]
+    assert {one.reason for one in compiled} == {"NEEDS_COMPILED_PROBE"}
+
+
+def test_a_terminal_gets_lines_that_fit_it_and_a_pipe_gets_them_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Eighty columns fold; what is searched is never broken."""
+    line = ["--no-color", "--from", str(Path(__file__).parent / "data" / "epyc-kvm-guest.txt")]
+    assert main(line) == 0
+    whole = capsys.readouterr().out
+    monkeypatch.setattr(command, "terminal_columns", lambda: 80)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert main(line) == 0
+    folded = capsys.readouterr().out
+    assert max(map(len, folded.splitlines())) <= 80 < max(map(len, whole.splitlines()))
+    stable = [text.split("Identifiers")[0].split() for text in (folded, whole)]
+    assert stable[0] == stable[1]
 
 
 def test_a_capture_is_written_once_and_read_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
