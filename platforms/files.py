@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 FILE_BYTES_MAX = 1 << 20
@@ -21,6 +22,16 @@ def read_text(path: Path, *, bytes_max: int = FILE_BYTES_MAX) -> tuple[str | Non
     """
     data, reason = _read(path, bytes_max)
     return None if data is None else data.replace(b"\0", b" ").decode("utf-8", "replace"), reason
+
+
+def read_files(root: Path, names: Iterable[str], files: dict[str, str], unread: dict[str, str]) -> None:
+    """Read the files of these names below `root` into `files`, or the reason into `unread`."""
+    for name in names:
+        text, reason = read_text(root / name)
+        if text is None:
+            unread[name] = reason
+        else:
+            files[name] = text
 
 
 def read_hex(path: Path) -> str | None:

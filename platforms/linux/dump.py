@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from metanode.platforms.captured import Dump
-from metanode.platforms.files import link_target, read_hex, read_text
+from metanode.platforms.files import link_target, read_files, read_hex, read_text
 
 FILES = (
     "proc/cpuinfo",
@@ -90,12 +90,7 @@ def read_dump(root: Path = Path("/")) -> Dump:
     """Read every source below `root`.  Never raises for a missing or odd file."""
     files: dict[str, str] = {}
     unread: dict[str, str] = {}
-    for name in FILES:
-        text, reason = read_text(root / name)
-        if text is None:
-            unread[name] = reason
-        else:
-            files[name] = text
+    read_files(root, FILES, files, unread)
     for pattern in PATTERNS:
         for path in _matches(root, pattern, unread):
             text, _ = read_text(path, bytes_max=4_096)

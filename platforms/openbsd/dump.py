@@ -6,7 +6,7 @@ from pathlib import Path
 
 from metanode.platforms.captured import Dump
 from metanode.platforms.commands import read_commands
-from metanode.platforms.files import read_text
+from metanode.platforms.files import read_files
 
 FILES = ("var/run/dmesg.boot",)
 COMMANDS = (
@@ -23,11 +23,6 @@ def read_dump(root: Path = Path("/")) -> Dump:
     """Read the files below `root` and ask the system.  Never raises."""
     files: dict[str, str] = {}
     unread: dict[str, str] = {}
-    for name in FILES:
-        text, reason = read_text(root / name)
-        if text is None:
-            unread[name] = reason
-        else:
-            files[name] = text
+    read_files(root, FILES, files, unread)
     read_commands(COMMANDS, files, unread, seconds_max=COMMAND_SECONDS_MAX)
     return Dump(files, unread)
