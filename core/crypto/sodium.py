@@ -13,8 +13,9 @@ from typing import Any, Protocol
 from metanode.core.model.ed25519 import Check
 from metanode.core.model.limits import PUBLIC_KEY_BYTES, SEED_BYTES, SIGNATURE_BYTES
 
-BATCH_MIN = 4
-"""Fewest signatures that are worth packing for C; below, it takes longer than the calls it saves."""
+BATCH_MIN = 65
+"""Fewest signatures that go to C in one call.  From 4 on that alone is quicker, but in a node whose loop is busy the
+groups of the door (24, at most 64) cost 5 to 10 % more CPU per request that way (docs/decisions/0007-the-door.md)."""
 
 
 class Batch(Protocol):
