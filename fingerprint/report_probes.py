@@ -24,6 +24,7 @@ from metanode.fingerprint.probes.envelopes import (
     envelopes,
     judge_readings,
     microarchitecture_of,
+    outside,
 )
 from metanode.fingerprint.probes.readings import Readings
 from metanode.fingerprint.report_lines import BESIDE_NAME, Style, check_lines
@@ -71,13 +72,7 @@ class Compiled:
     @property
     def outside(self) -> tuple[str, ...]:
         """The judged ratios beyond MARGIN times their range."""
-        ratios, ranges = self.readings.ratios() if self.readings else {}, self.envelope.ranges if self.envelope else {}
-        judged = [name for name in JUDGED if name in ratios and name in ranges]
-        return tuple(
-            name
-            for name in judged
-            if ratios[name] * MARGIN < ranges[name][0] or ratios[name] > ranges[name][1] * MARGIN
-        )
+        return outside(self.readings.ratios(), self.envelope) if self.readings and self.envelope else ()
 
     def answers(self) -> dict[str, Check]:
         """Return what the run says to each of COMPILED_ONLY, by its name."""

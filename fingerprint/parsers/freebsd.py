@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from metanode.fingerprint.parsers.dmi import Dmi
 from metanode.fingerprint.parsers.feature_names import linux_features
 from metanode.fingerprint.parsers.ifconfig import hardware_addresses
-from metanode.fingerprint.parsers.reading import Processor, Reading
+from metanode.fingerprint.parsers.reading import OTHER_CPU, SYS_HYPERVISOR, Processor, Reading
 from metanode.fingerprint.parsers.sysctl import boot_lines, number, sysctl_values
 from metanode.fingerprint.parsers.text import SOURCE_CHARS_MAX, bounded_lines, clean, clock_khz, hexadecimal, pairs
 from metanode.fingerprint.parsers.x86_signature import family_model_stepping
@@ -28,8 +28,6 @@ _PCI = re.compile(r"vendor=0x([0-9a-f]{4}) device=0x([0-9a-f]{4})|chip=0x([0-9a-
 _SMP = re.compile(r"FreeBSD/SMP: ([0-9]{1,4}) package\(s\)((?: x [0-9]{1,4} [A-Za-z ]{1,24}(?:\(s\))?){0,8})")
 _LEVEL = re.compile(r"x ([0-9]{1,4}) ([A-Za-z ]{1,24})")
 _DISK_IDENT = re.compile(r"^\s+(descr|ident): (.{1,80})$")
-SYS_HYPERVISOR, OTHER_CPU = 3, 32
-"""Codes of `virtual.SIGNS`."""
 
 
 def read_freebsd(files: Mapping[str, str], facts: ProcessFacts) -> Reading:

@@ -11,7 +11,7 @@ from metanode.fingerprint.parsers.cpuinfo import CpuInfo
 from metanode.fingerprint.parsers.disagreement import linux_disagreements
 from metanode.fingerprint.parsers.lscpu import Lscpu, cpufreq_limit_khz, parse_lscpu
 from metanode.fingerprint.parsers.raspberry_pi import PiBoard, decode_revision, is_raspberry_pi
-from metanode.fingerprint.parsers.reading import Processor, Reading
+from metanode.fingerprint.parsers.reading import OTHER_CPU, SYS_HYPERVISOR, Processor, Reading
 from metanode.fingerprint.parsers.text import clean, hexadecimal, pairs
 from metanode.platforms.captured import ProcessFacts
 
@@ -19,10 +19,6 @@ LSCPU = "cmd:lscpu"
 CPUFREQ_INFO = "cmd:cpufreq-info"
 _TREE_REVISION = "hex:proc/device-tree/system/linux,revision"
 _TREE_CPUS = "hex:proc/device-tree/cpus/"
-_SYS_HYPERVISOR = 3
-"""Code of the sign that the system names its hypervisor; see `virtual.SIGNS`."""
-_OTHER_CPU = 32
-"""Code of the sign that the listed processor is not of the kernel's kind."""
 _MACHINES: dict[str, tuple[str, ...]] = {
     "x86": ("x86_64", "amd64", "i386", "i486", "i586", "i686"), "arm": ("arm", "aarch64"),
     "powerpc": ("ppc", "powerpc", "Power"), "s390": ("s390",), "mips": ("mips",), "riscv": ("riscv",),
@@ -144,14 +140,14 @@ def _tree_caches(files: Mapping[str, str]) -> tuple[Cache, ...]:
 def _signs(info: CpuInfo, lscpu: Lscpu, files: Mapping[str, str], machine: str) -> list[tuple[int, str]]:
     found = []
     if info.kind and machine and not machine.startswith(_MACHINES[info.kind]):
-        found.append((_OTHER_CPU, f"{info.kind} under {machine}"))
+        found.append((OTHER_CPU, f"{info.kind} under {machine}"))
     if lscpu.hypervisor:
-        found.append((_SYS_HYPERVISOR, f"lscpu: {lscpu.hypervisor}"))
+        found.append((SYS_HYPERVISOR, f"lscpu: {lscpu.hypervisor}"))
     if info.kind == "s390":
         # Every machine of this kind runs in a partition (LPAR); only what runs above that is a virtual machine.
         program = clean(pairs(files.get("proc/sysinfo", ""), ":").get("VM00 Control Program", ""), chars_max=32)
         if program:
-            found.append((_SYS_HYPERVISOR, program))
+            found.append((SYS_HYPERVISOR, program))
         elif dict(info.details).get("guest version"):
-            found.append((_SYS_HYPERVISOR, "cpu version FF"))
+            found.append((SYS_HYPERVISOR, "cpu version FF"))
     return found

@@ -12,7 +12,7 @@ from metanode.fingerprint.parsers.dmi import Dmi
 from metanode.fingerprint.parsers.feature_names import linux_features
 from metanode.fingerprint.parsers.ifconfig import hardware_addresses
 from metanode.fingerprint.parsers.macos_tools import hardware_overview, ioreg_values
-from metanode.fingerprint.parsers.reading import Processor, Reading
+from metanode.fingerprint.parsers.reading import FIRMWARE_VIRTUAL, OTHER_CPU, SYS_HYPERVISOR, Processor, Reading
 from metanode.fingerprint.parsers.sysctl import number, sysctl_values
 from metanode.fingerprint.parsers.text import clean, clock_khz, decimal, hexadecimal, pairs, size_kib
 from metanode.platforms.captured import ProcessFacts
@@ -31,8 +31,6 @@ _APPLE_PARTS: dict[str, int] = {
 """The part number that the first core of such a chip shows on Linux, so one machine has one name on both."""
 _VIRTUAL_MODELS = ("VMware", "VirtualMac", "Parallels", "VirtualBox", "QEMU")
 _VIRTUAL_DISKS = ("QEMU HARDDISK", "VBOX HARDDISK", "VMware Virtual")
-SYS_HYPERVISOR, FIRMWARE_VIRTUAL, OTHER_CPU = 3, 4, 32
-"""Codes of `virtual.SIGNS`."""
 
 
 def read_macos(files: Mapping[str, str], facts: ProcessFacts) -> Reading:

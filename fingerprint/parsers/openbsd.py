@@ -13,7 +13,7 @@ from metanode.fingerprint.parsers.cache import CACHE_TYPES, Cache
 from metanode.fingerprint.parsers.dmi import Dmi
 from metanode.fingerprint.parsers.feature_names import linux_features
 from metanode.fingerprint.parsers.ifconfig import hardware_addresses
-from metanode.fingerprint.parsers.reading import Processor, Reading
+from metanode.fingerprint.parsers.reading import OTHER_CPU, SYS_HYPERVISOR, Processor, Reading
 from metanode.fingerprint.parsers.sysctl import boot_lines, number, sysctl_values
 from metanode.fingerprint.parsers.text import clean, clock_khz
 from metanode.platforms.captured import ProcessFacts
@@ -37,8 +37,6 @@ _MEMORY = re.compile(r"^(?:real mem *= *([0-9]{1,18})\b|total memory = ([0-9]{1,
 _PARAVIRTUAL = re.compile(r"^pvbus0 at mainbus0: (.{1,40})$", re.MULTILINE)
 _BIOS = re.compile(r"^bios0: vendor (.{1,64}?) version", re.MULTILINE)
 _PRODUCT = re.compile(r"^mainbus0 at root: model (\S{1,32})$|^Model: (.{1,48})$", re.MULTILINE)
-SYS_HYPERVISOR, OTHER_CPU = 3, 32
-"""Codes of `virtual.SIGNS`."""
 
 
 def read_openbsd(files: Mapping[str, str], facts: ProcessFacts) -> Reading:

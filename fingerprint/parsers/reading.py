@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from metanode.fingerprint.parsers.cache import Cache
 from metanode.fingerprint.parsers.dmi import Dmi
 
+SYS_HYPERVISOR, FIRMWARE_VIRTUAL, OTHER_CPU = 3, 4, 32
+"""Codes of the signs that a platform's own parser finds; see `virtual.SIGNS`."""
+
 
 @dataclass(frozen=True)
 class Processor:

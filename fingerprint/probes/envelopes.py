@@ -78,6 +78,12 @@ def microarchitecture_of(inventory: Inventory) -> str:
     return next((claims[key] for key in keys if key in claims), "")
 
 
+def outside(ratios: Mapping[str, int], envelope: Envelope) -> tuple[str, ...]:
+    """Return the judged ratios, in thousandths, that lie beyond MARGIN times their range."""
+    judged = [(name, *envelope.ranges[name]) for name in JUDGED if name in ratios and name in envelope.ranges]
+    return tuple(name for name, low, high in judged if not low <= ratios[name] * MARGIN <= high * MARGIN * MARGIN)
+
+
 def verdict(ratios: Mapping[str, int], claimed: str) -> Check:
     """Judge ratios, in thousandths, against a claimed microarchitecture.
 
@@ -89,17 +95,16 @@ def verdict(ratios: Mapping[str, int], claimed: str) -> Check:
     if envelope is None:
         return Check(ENGINE, UNMEASURED, "NO_ENVELOPE", tuple((f"{name}_permille", ratios[name]) for name in judged))
     judged = [name for name in judged if name in envelope.ranges]
-    outside, numbers = 0, []
+    beyond, numbers = len(outside(ratios, envelope)), []
     for name in judged:
         low, high = envelope.ranges[name]
-        outside += not low <= ratios[name] * MARGIN or not ratios[name] <= high * MARGIN
         numbers += [(f"{name}_permille", ratios[name]), (f"{name}_low", low), (f"{name}_high", high)]
-    told = (("outside", outside), ("measured", len(judged)), ("calibrated", int(envelope.calibrated)), *numbers)
+    told = (("outside", beyond), ("measured", len(judged)), ("calibrated", int(envelope.calibrated)), *numbers)
     if len(judged) < MEASURED_MIN:
         return Check(ENGINE, UNMEASURED, "TOO_FEW_RATIOS", told)
-    if outside >= OUTSIDE_MIN:
+    if beyond >= OUTSIDE_MIN:
         return Check(ENGINE, FAIL, "EMULATOR_DETECTED", told)
-    if outside:
+    if beyond:
         return Check(ENGINE, UNMEASURED, "ONE_RATIO_OUTSIDE", told)
     return Check(ENGINE, PASS, "WITHIN_ENVELOPE", told)
 

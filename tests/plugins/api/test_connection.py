@@ -308,6 +308,9 @@ async def test_a_client_that_leaves_in_the_middle_harms_nothing(attach: Any) -> 
         client = attach(nursery)
         await client.send(GET * 50)
         await client.stream.aclose()
+    async with trio.open_nursery() as nursery:
+        client = attach(nursery)
+        assert (await client.get("/echo", Connection="close")).status == 200
 
 
 async def test_a_closing_listener_ends_a_waiting_connection_at_once(attach: Any, autojump_clock: Any) -> None:

@@ -201,7 +201,9 @@ async def test_with_a_certificate_the_listener_speaks_https(
         await secured.aclose()
 
 
-async def test_a_client_without_tls_harms_nothing(serve: Any, certificate: tuple[Path, Path]) -> None:
+async def test_a_client_without_tls_harms_nothing(
+    serve: Any, certificate: tuple[Path, Path], client_of: Any
+) -> None:
     """Its connection ends; the next client is served."""
     cert, key = certificate
     async with serve(tls_certificate=str(cert), tls_key=str(key)) as server:
@@ -215,7 +217,7 @@ async def test_a_client_without_tls_harms_nothing(serve: Any, certificate: tuple
         secured = await trio.open_ssl_over_tcp_stream(
             "localhost", server.port, ssl_context=ssl.create_default_context(cafile=str(cert)), https_compatible=True
         )
-        await secured.do_handshake()
+        assert (await client_of(secured).get("/v1/head")).status == 200
         await trio.aclose_forcefully(secured)
 
 

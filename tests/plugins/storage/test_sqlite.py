@@ -191,6 +191,8 @@ async def test_a_person_who_reads_does_not_stop_the_node(tmp_path: Path) -> None
         person.execute("BEGIN")
         person.execute("SELECT count(*) FROM wallets").fetchone()
         await storage.commit(sample_commit(1))
+        assert (await storage.load_state())[0] == 1
+        assert person.execute("SELECT count(*) FROM blocks").fetchone() == (0,), "the reader keeps its moment"
         person.close()
 
 
