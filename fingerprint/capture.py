@@ -62,7 +62,10 @@ def read_capture(path: Path) -> tuple[Dump, ProcessFacts]:
         raise MetanodeError("FILE_MISSING", f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
     if len(data) > CAPTURE_BYTES_MAX:
         raise _bad(f"{path} is longer than {CAPTURE_BYTES_MAX} bytes")
-    return parse_capture(data.decode("utf-8", "replace"))
+    try:
+        return parse_capture(data.decode("utf-8", "replace"))
+    except MetanodeError as error:
+        raise _bad(f"{path}: {error.message}") from error
 
 
 def parse_capture(text: str) -> tuple[Dump, ProcessFacts]:

@@ -174,11 +174,15 @@ def test_a_copied_root_file_system_is_read_as_it_lies(tmp_path: Path) -> None:
      ('{"format": "metanode-capture", "version": 1, "files": {"a": 1}}', "BAD_SHAPE"),
      ('{"a":' * 100_000, "BAD_SHAPE")],
 )  # fmt: skip
-def test_what_is_no_capture_is_refused(text: str, code: str) -> None:
-    """One line and what would be right."""
+def test_what_is_no_capture_is_refused(tmp_path: Path, text: str, code: str) -> None:
+    """One line, with the file's name, and what would be right."""
     with pytest.raises(MetanodeError) as caught:
         parse_capture(text)
     assert caught.value.code == code
+    (tmp_path / "odd.json").write_text(text, "utf-8")
+    with pytest.raises(MetanodeError, match="odd.json: ") as caught:
+        read_capture(tmp_path / "odd.json")
+    assert (caught.value.code, "\n" in caught.value.message) == (code, False)
 
 
 def test_files_that_are_missing_or_too_large_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
