@@ -16,18 +16,21 @@ NATIVE := $(wildcard platforms/shims/native_build.py $(foreach kind,*.c *.h buil
 BUDGET := sh contrib/ci/budget.sh
 
 .DEFAULT_GOAL := help
-.PHONY: soak-powermac soak-steady soak-kill help demo test test-unit test-faults test-endtoend test-arch lint types bench accuracy size docs clean soak-durability soak-fuzz soak-mutation
+.PHONY: soak-devnet soak-sim test-simulation soak-powermac soak-steady soak-kill help demo test test-unit test-faults test-endtoend test-arch lint types bench bench-long accuracy cheat size docs clean soak-durability soak-fuzz soak-mutation
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/.runtime ## a node, a miner on this machine's hardware, a reward, a transfer, a proof (DEMO_SECONDS=60 ends by itself)
+demo: $(VENV)/.runtime ## four validators, a miner on this machine's hardware, a reward, a transfer, a proof (DEMO_SECONDS=60 ends by itself)
 	@$(BIN)/metanode demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS),)
 
-test: test-unit test-faults test-endtoend ## every test; the suites below, each inside its time budget
+test: test-unit test-simulation test-faults test-endtoend ## every test; the suites below, each inside its time budget
 
 test-unit: $(VENV)/.dev ## fast tests of every part
-	@$(BUDGET) unit 420 $(BIN)/python -m pytest -q -m "not faults and not endtoend" $(PYTEST_ARGS)
+	@$(BUDGET) unit 420 $(BIN)/python -m pytest -q -m "not faults and not endtoend and not simulation" $(PYTEST_ARGS)
+
+test-simulation: $(VENV)/.dev ## validators in trouble: 500 seeds, rules broken on purpose, whole nodes
+	@$(BUDGET) simulation 240 $(BIN)/python -m pytest -q -m simulation $(PYTEST_ARGS)
 
 test-faults: $(VENV)/.dev ## real processes killed, real files cut
 	@$(BUDGET) faults 420 $(BIN)/python -m pytest -q -m faults $(PYTEST_ARGS)
@@ -42,8 +45,14 @@ test-arch: $(VENV)/.dev ## shims and Python on foreign architectures, emulated; 
 soak-kill: $(VENV)/.dev ## a thousand SIGKILLs of a real node, about ten minutes; goes on where it stopped
 	@$(BIN)/python contrib/soak/kill.py
 
+soak-sim: $(VENV)/.dev ## validators in trouble under 100,000 seeds; goes on where it stopped (MINUTES=55, SEED=123 SIZE=4 repeats one)
+	@$(BIN)/python contrib/soak/sim.py $(if $(MINUTES),--minutes $(MINUTES),) $(if $(SEED),--seed $(SEED) --size $(or $(SIZE),4),)
+
 soak-steady: $(VENV)/.dev ## an hour at 300 transfers a second; memory and cost per transfer must stay flat (SOAK_SECONDS, SOAK_RATE)
 	@$(BIN)/python contrib/soak/steady.py
+
+soak-devnet: $(VENV)/.dev ## four real validators for an hour, one killed every 20 s: no fork, no stall (SOAK_SECONDS, SOAK_SEED)
+	@$(BIN)/python contrib/soak/devnet.py
 
 soak-powermac: $(VENV)/.dev ## boot an emulated PowerMac G4 and a G3; shims and Python run there (ONLY=mac99)
 	@$(BIN)/python contrib/arch/powermac.py $(if $(ONLY),--only $(ONLY),)
@@ -66,8 +75,14 @@ soak-mutation: $(VENV)/.dev ## mutants of model, ledger and scoring that tests m
 bench: $(VENV)/.dev ## measure against peers in the same run; writes build/bench.json (ONLY=blake3 for a part)
 	@$(BIN)/python contrib/bench/run.py $(if $(ONLY),--only $(ONLY),)
 
+bench-long: $(VENV)/.dev ## measure chains of several validators at full length, about five minutes; needs a quiet machine (ONLY=finality)
+	@$(BIN)/python contrib/bench/run.py --long $(if $(ONLY),--only $(ONLY),)
+
 accuracy: $(VENV)/.runtime ## error rates of the fingerprint on the labelled corpora; writes docs/accuracy.md
 	@$(BIN)/python contrib/accuracy/run.py
+
+cheat: $(VENV)/.runtime ## cheat a real node in every way we know and print what each would earn (ONLY=invented-g4,flood)
+	@$(BIN)/python contrib/cheat/run.py $(if $(ONLY),--only $(ONLY),)
 
 size: ## line budgets of the architecture
 	@$(PYTHON) contrib/ci/size.py

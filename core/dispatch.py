@@ -45,6 +45,7 @@ class Dispatcher:
             clock=node.clock,
             randomness=node.randomness,
             workers=node.workers,
+            peers=node.peers,
             bus=node.bus,
             health=node.health,
             metrics=node.metrics,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +180,12 @@ def default_home() -> Path:
 
 
 def solo_genesis(identity: Identity, *, genesis_ms: int, name: str = "devnet") -> Genesis:
-    """Return the genesis of a chain whose one validator is `identity`, its sponsor funded.
+    """Return the genesis of a chain whose one validator is `identity`; see `founders_genesis`."""
+    return founders_genesis([identity], genesis_ms=genesis_ms, name=name)
+
+
+def founders_genesis(identities: Sequence[Identity], *, genesis_ms: int, name: str = "devnet") -> Genesis:
+    """Return the genesis of a chain whose validators are these, with equal bonds, their sponsors funded.
 
     :param name: a network of `core/model/data/networks.json`.
     """
@@ -189,15 +194,18 @@ def solo_genesis(identity: Identity, *, genesis_ms: int, name: str = "devnet") -
     from metanode.core.model.validators import Validator, encode_set
 
     chosen = network((PACKAGE_DIR / "core/model/data/networks.json").read_text(), name)
-    account = identity.sponsor.account
     bond = max(1, chosen.params.bond_min)
-    validator = Validator(account, identity.consensus.public_key, identity.vrf.public_key, bond)
+    founders = sorted(identities, key=lambda identity: identity.sponsor.account)
+    validators = [
+        Validator(founder.sponsor.account, founder.consensus.public_key, founder.vrf.public_key, bond)
+        for founder in founders
+    ]
     return Genesis(
         chain_name=name,
         chain_id=chosen.chain_id,
         genesis_ms=genesis_ms,
         params=chosen.params,
-        validators=encode_set([validator]),
-        accounts=((account, SPONSOR_BALANCE),),
+        validators=encode_set(validators),
+        accounts=tuple((founder.sponsor.account, SPONSOR_BALANCE) for founder in founders),
         treasury=0,
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
-from metanode.core.roles import Api, Consensus, Ledger, Mempool, Roles, Storage, Transport
+from metanode.core.roles import Api, Consensus, Ledger, Mempool, Peers, Roles, Storage, Transport
 
 if TYPE_CHECKING:
     import logging
@@ -63,6 +63,7 @@ class PluginContext:
     randomness: Randomness
     workers: Workers
     """Where blocking work runs."""
+    peers: Peers
     bus: Bus
     health: HealthRegistry
     metrics: MetricRegistry
@@ -119,7 +120,7 @@ class HookSpecs:
 
         Called once per plugin named in `[roles] transport`, after all single roles have started.
 
-        Provided by: `plugins/transport/memory`.
+        Provided by: `plugins/transport/memory`, `plugins/transport/noise`.
         """
 
     @hookspec

@@ -32,6 +32,7 @@ from metanode.core.manifests import Manifest
 from metanode.core.metrics import MetricRegistry
 from metanode.core.model.errors import MetanodeError, PluginError, SettingsError
 from metanode.core.model.genesis import Genesis
+from metanode.core.peers import PeerHub
 from metanode.core.roles import MANY_ROLES, SINGLE_ROLES, Roles, Service
 from metanode.core.settings import Settings
 from metanode.core.supervision import Keeper, Policy
@@ -40,7 +41,6 @@ from metanode.core.workers import ThreadWorkers, Workers
 from metanode.platforms.process import StackDump, blame, stack_of_error
 
 _log = logging.getLogger("metanode.kernel")
-
 
 START_GRACE_S = 1.0
 """How long a plugin that can be spared may hold up the start of the next one, seconds."""
@@ -79,6 +79,7 @@ class Node:
     randomness: Randomness
     workers: Workers
     roles: Roles
+    peers: PeerHub
     bus: Bus
     health: HealthRegistry
     metrics: MetricRegistry
@@ -119,8 +120,7 @@ class Node:
         :raises MetanodeError: ROLE_FAILED when a critical plugin stopped; what a role refused to start with.
         """
         crypto.install()
-        clock = clock or SystemClock()
-        randomness = randomness or SystemRandomness()
+        clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
         workers = workers or ThreadWorkers()
         place = None if home is None else Home(home)
         if identity is None:
@@ -128,7 +128,8 @@ class Node:
         if genesis is None:
             genesis = solo_genesis(identity, genesis_ms=clock.now_ms()) if place is None else place.genesis()
         roles, bus, health, metrics = Roles(), Bus(), HealthRegistry(), MetricRegistry()
-        node = Node(settings, genesis, identity, clock, randomness, workers, roles, bus, health, metrics, {})
+        peers = PeerHub(settings.peers, identity.node.public_key, roles, bus, health, metrics, randomness)
+        node = Node(settings, genesis, identity, clock, randomness, workers, roles, peers, bus, health, metrics, {})
         kernel = _Kernel(node, place, process)
         own: Exception | None = None
         try:
@@ -238,6 +239,7 @@ class _Kernel:
                 await self._start(keeper)
         for keeper in keepers:
             await keeper.wait_ready()
+        self._node.peers.start(self.nursery)
         self._open = True
 
     async def close(self, error: Exception | None) -> None:

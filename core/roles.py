@@ -106,7 +106,8 @@ VIEW_COLUMNS: dict[str, tuple[str, ...]] = {
     ),
 }
 VIEW_KEYS: dict[str, int] = {"wallets": 1, "attestations": 2, "transfers": 2, "epochs": 1, "miners": 1}
-"""Accounts and machines are bech32m text, ids are hex, amounts micro-units.  `kind` is transfer or reward."""
+"""Accounts and machines are bech32m text, ids are hex, amounts micro-units.  `kind` is transfer, reward,
+escrow, bond, unbond or slash.  A transfer's key never comes twice: an envelope stands in a chain once."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,12 @@ class Ledger(Service, Protocol):
 
     def genesis_validator_set(self) -> bytes:
         """Return the canonical set that certifies block 1."""
+
+    def validator_set(self, state: StateMap) -> bytes:
+        """Return the canonical set that certifies the block on top of `state`."""
+
+    def rows(self, state: StateMap, height: int) -> Sequence[Row]:
+        """Return what the views say of a state alone, without the blocks that led to it."""
 
     def execute(self, parent: Head, fields: BlockFields, envelopes: Sequence[Envelope], *, assemble: bool) -> Execution:
         """Apply envelopes in order on top of the parent's state.
@@ -255,6 +262,18 @@ class BlockCommit:
     rows: Sequence[Row]
     drop_pending: Sequence[bytes]
     """Ids of pending envelopes that are now included or can never be."""
+    next_set: bytes = b""
+    """The validator set that acts from the next height on, where the block changes it."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A chain from one of its blocks on, for a node that will not see those before."""
+
+    commit: BlockCommit
+    """That block; `changes` is the whole state after it, `rows` what the views say of that state."""
+    ancestors: Sequence[tuple[bytes, int]]
+    """(header hash, time in ms) of the blocks right before it, rising, as far as rules look back."""
 
 
 class Storage(Service, Protocol):
@@ -277,6 +296,18 @@ class Storage(Service, Protocol):
 
         :raises StorageError: the height is not the next one, or the disk refuses.
         """
+
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Begin the chain at this block instead of genesis: durable whole, or not at all.
+
+        :raises StorageError: BAD_HEADER when there is a block already, or the disk refuses.
+        """
+
+    async def origin(self) -> tuple[int, list[tuple[bytes, int]]]:
+        """Return the height of the first block kept and the `Snapshot.ancestors` before it; (1, []) from genesis on."""
+
+    async def set_changes(self, after: int) -> list[tuple[int, bytes]]:
+        """Return (height, set) of the blocks above `after` that changed the set, rising; at most SET_CHANGES_MAX."""
 
     async def block(self, height: int) -> BlockRecord | None:
         """Read a block by height."""
@@ -330,29 +361,58 @@ class Connection(Protocol):
         """The peer's node key (32 bytes)."""
 
     async def send(self, lane: int, payload: bytes) -> None:
-        """Queue one frame; waits when the lane is full.
+        """Queue one message; waits when the lane is full.
 
         :raises PeerError: closed by either side.
         """
 
-    async def receive(self) -> tuple[int, bytes]:
-        """Return the next (lane, payload)."""
+    def send_nowait(self, lane: int, payload: bytes) -> bool:
+        """Queue one message if there is room for it; False when the lane is full or the connection closed."""
 
-    async def aclose(self) -> None:
-        """Close both directions."""
+    async def receive(self) -> tuple[int, bytes]:
+        """Return the next (lane, payload).  One task at a time.
+
+        :raises PeerError: closed by either side, or the peer broke a rule.
+        """
+
+    async def aclose(self, code: str = "") -> None:
+        """Send what is queued, as far as that takes no long time, and close both directions.
+
+        :param code: why, the name of a `core.wire.secure.CloseReason`, told to the other end.
+        """
 
 
 class Transport(Service, Protocol):
     """A way to reach other nodes."""
 
     async def connect(self, address: str) -> Connection:
-        """Open a connection.
+        """Open a connection to `TRANSPORT:PLACE#NODEKEY` (`core.wire.address`); the key may be left out.
 
         :raises PeerError: unreachable, or the peer is not who it must be.
         """
 
     async def accept(self) -> Connection:
         """Return the next connection that a peer opened."""
+
+
+class Peers(Protocol):
+    """The nodes this one is joined to, and a lane to all or one of them.  Part of every node, filled by no plugin.
+
+    Sending never waits: each peer has a bounded queue per lane, and what does not fit is lost: the oldest vote,
+    in other lanes the new payload.  Lanes are those of `core.wire.frames.Lane`.
+    """
+
+    def connected(self) -> tuple[bytes, ...]:
+        """Return the node keys of the peers that can be reached now."""
+
+    def broadcast(self, lane: int, payload: bytes) -> None:
+        """Queue one payload for every connected peer."""
+
+    def send(self, peer: bytes, lane: int, payload: bytes) -> bool:
+        """Queue one payload for one peer; False when it is not connected or its queue is full."""
+
+    def subscribe(self, lane: int) -> trio.abc.ReceiveChannel[tuple[bytes, bytes]]:
+        """Return what arrives on a lane from now on: (node key of the peer, payload); bounded."""
 
 
 class Api(Service, Protocol):

@@ -16,6 +16,7 @@ from typing import Any
 from metanode.core.discovery import Discovery
 from metanode.core.manifests import Manifest, SettingSpec, read_toml, shown
 from metanode.core.model.errors import PluginError, SettingsError
+from metanode.core.peer_settings import PEERS_SETTINGS, PeersSettings
 from metanode.core.roles import MANY_ROLES, SINGLE_ROLES
 
 NODE_SETTINGS: dict[str, SettingSpec] = {
@@ -59,6 +60,7 @@ class Settings:
     """Raw tables by full plugin name."""
     source: str = "settings"
     """The file, for error messages."""
+    peers: PeersSettings = PeersSettings()
 
     @classmethod
     def from_file(cls, path: Path) -> Settings:
@@ -70,14 +72,16 @@ class Settings:
 
     @classmethod
     def from_mapping(cls, table: Mapping[str, Any], *, source: str = "settings") -> Settings:
-        """Check a mapping shaped like the TOML file: `node`, `roles`, `plugins`.
+        """Check a mapping shaped like the TOML file: `node`, `roles`, `peers`, `plugins`.
 
         :raises SettingsError: a key is unknown, or a value is not allowed.
         """
-        _known(table, ("node", "roles", "plugins"), source, "top level")
+        _known(table, ("node", "roles", "peers", "plugins"), source, "top level")
         node = complete(_table(table, "node", source), NODE_SETTINGS, source, "node")
         roles = _roles(_table(table, "roles", source), source)
-        return cls(NodeSettings(**node), roles, _plugins(table, source), source)
+        peers = complete(_table(table, "peers", source), PEERS_SETTINGS, source, "peers")
+        peers_settings = PeersSettings.from_values(peers, source)
+        return cls(NodeSettings(**node), roles, _plugins(table, source), source, peers_settings)
 
     @classmethod
     def devnet(cls, *, api: Iterable[str] = (), plugins: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:

@@ -12,7 +12,7 @@ import sys
 SWITCH_INTERVAL_S = 0.0005
 """Longest a computing worker keeps the interpreter from the event loop.  Python's own 5 ms would be paid at
 every read and write of a socket while a block is being executed."""
-COLLECT_AFTER = 20_000
+COLLECT_AFTER = 40_000
 """New objects between two runs of the cycle collector.  A full pool and a state of many accounts are few cycles and
 many objects: Python's own 700 spends a tenth of the time on looking at them again."""
 

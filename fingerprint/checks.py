@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 PASS = "pass"
 FAIL = "fail"
@@ -46,6 +47,41 @@ REASONS: dict[str, str] = {
 """Every reason code, in words.  VM_DETECTED, EMULATOR_DETECTED and PROBE_MISMATCH are error codes as well."""
 
 
+class Meaning(NamedTuple):
+    """What people need to know of a check."""
+
+    question: str
+    worth: str
+    """What its verdict does to the weight."""
+
+
+_BONUS = "a fail holds the base at that of modern hardware"
+_DISGUISE = "a fail leaves vm_weight of the base; without an answer the base is 1.0 at most"
+_TOLD = "nothing: told to compare with, no range is known"
+MEANINGS: dict[str, Meaning] = {
+    "virtual_machine": Meaning("does the machine itself say that it is virtual?", _DISGUISE),
+    "emulator": Meaning("does the process look like an emulator's work?", _DISGUISE),
+    "consistency": Meaning("can all that was read be true of one real machine?", _BONUS),
+    "container": Meaning("is this a container?", "nothing: a container is no virtual machine"),
+    "binding": Meaning("what tells this machine from others?", "nothing by itself: each binding tag is paid once"),
+    "keyed": Meaning("was the chain of steps run for this challenge?", "nothing by itself: a wrong one is refused"),
+    "timer": Meaning("can this clock time anything?", _BONUS),
+    "memory_speed": Meaning("can a machine of this class copy memory so fast?", _BONUS),
+    "memory_latency": Meaning("how long does memory keep the processor waiting?", _TOLD),
+    "float_int_add_ratio": Meaning("how do both kinds of addition compare in Python?", _TOLD),
+    "float_mul_add_ratio": Meaning("how do products and sums compare here?", _TOLD),
+    "keyed_active": Meaning(
+        "were the compiled probes run for this challenge, enough of them to decide?",
+        "without a pass the base is the legacy_cap at most"
+    ),
+    "execution_engine": Meaning(
+        "do the timings fit the processor that is claimed?", "a fail makes it an emulator: vm_weight of the base"
+    ),
+    "memory_ceiling": Meaning("can the claimed processor's bus carry what was read?", _BONUS),
+}
+"""Every check that a weight is computed with, in the order of a report."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One answered question."""
@@ -61,6 +97,11 @@ class Check:
     def __post_init__(self) -> None:
         assert self.verdict in VERDICTS, self.verdict
         assert self.reason in REASONS, self.reason
+
+    @property
+    def meaning(self) -> Meaning:
+        """What it asks and what it is worth; for a second opinion, that it changes nothing."""
+        return MEANINGS.get(self.name, Meaning("what does a second tool say?", "nothing: it is shown only"))
 
     @property
     def words(self) -> str:

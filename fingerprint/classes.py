@@ -1,4 +1,4 @@
-"""From an inventory to the row of the multiplier table: family and architecture.
+"""From an inventory to the row of the multiplier table, and to the name of its processor model.
 
 Pure and integer-only: every validator must reach the same row.  x86 is told by vendor,
 family and model, never by marketing names, except where Intel reused numbers.
@@ -12,7 +12,11 @@ from __future__ import annotations
 from metanode.fingerprint.inventory import Cpu, Inventory
 from metanode.fingerprint.multipliers import UNKNOWN
 
+MODEL_BYTES_MAX = 64
+"""Longest name of a processor's model, bytes of ASCII."""
 X86_MACHINES = ("x86_64", "amd64", "i386", "i486", "i586", "i686")
+_ARM_MACHINES = ("arm", "aarch64")
+_POWERPC_MACHINES = ("ppc", "powerpc", "Power Macintosh")
 _OLD_X86_VENDORS = (
     "CyrixInstead", "CentaurHauls", "GenuineTMx86", "NexGenDriven", "RiseRiseRise", "UMC UMC UMC", "Geode by NSC",
 )
@@ -41,6 +45,7 @@ _APPLE_PARTS: dict[int, str] = {
     **dict.fromkeys((0x022, 0x023, 0x024, 0x025, 0x028, 0x029), "M1"),
     **dict.fromkeys((0x032, 0x033, 0x034, 0x035, 0x038, 0x039), "M2"),
 }
+_APPLE_CHIPS = ("M1", "M2", "M3", "M4")
 _POWERPC_PVR: dict[int, str] = {
     **dict.fromkeys((0x0008, 0x7000, 0x7002), "G3"),
     **dict.fromkeys((0x000C, 0x8000, 0x8001, 0x8002, 0x8003, 0x8004, 0x800C), "G4"),
@@ -55,35 +60,37 @@ def classify(inventory: Inventory) -> tuple[str, str]:
     machine, cpu = inventory.machine, inventory.cpu
     if machine in X86_MACHINES:
         return "x86", _x86(cpu)
-    if machine.startswith(("arm", "aarch64")):
+    if machine.startswith(_ARM_MACHINES):
         return _arm(inventory)
-    if machine.startswith(("ppc", "powerpc", "Power Macintosh")):
+    if machine.startswith(_POWERPC_MACHINES):
         return "PowerPC", _POWERPC_PVR.get(cpu.pvr >> 16, "other")
-    for prefix, family in (("sparc", "SPARC"), ("mips", "MIPS"), ("m68k", "68K"), ("riscv", "RISC-V"), ("vax", "VAX")):
-        if machine.startswith(prefix):
-            return family, "any"
-    return UNKNOWN
+    return next(((family, "any") for prefix, family in _BY_MACHINE if machine.startswith(prefix)), UNKNOWN)
 
 
 _BY_MACHINE = (
-    ("s390", "S/390"), ("alpha", "Alpha"), ("ia64", "Itanium"), ("parisc", "PA-RISC"), ("hppa", "PA-RISC"),
-    ("loongarch", "LoongArch"), ("sh", "SuperH"),
+    ("sparc", "SPARC"), ("mips", "MIPS"), ("m68k", "68K"), ("riscv", "RISC-V"), ("vax", "VAX"), ("s390", "S/390"),
+    ("alpha", "Alpha"), ("ia64", "Itanium"), ("parisc", "PA-RISC"), ("hppa", "PA-RISC"), ("loongarch", "LoongArch"),
+    ("sh", "SuperH"),
 )
-"""Families that the table has no row for; they are paid by the row `unknown`, like every unlisted machine."""
-_NEWER_APPLE = ("M3", "M4")
-"""Chips with a row but without a part number that is known; `classify` sees modern ARM machines in them."""
+"""Families whose architectures are not told apart: the kernel's name of the machine begins so."""
 
 
-def recognise(inventory: Inventory) -> tuple[str, str]:
-    """Return what the machine is, for people: the pair of `classify`, or a family that has no row of its own."""
-    family, arch = classify(inventory)
-    if (family, arch) == UNKNOWN:
-        found = next((name for prefix, name in _BY_MACHINE if inventory.machine.startswith(prefix)), "")
-        return (found, "any") if found else UNKNOWN
-    words = inventory.cpu.name.split()
-    if family == "ARM" and words[:1] == ["Apple"] and len(words) > 1 and words[1] in _NEWER_APPLE:
-        return "Apple Silicon", words[1]
-    return family, arch
+def processor_key(inventory: Inventory) -> str:
+    """Return the name of the processor's model: what envelopes, the model database and calibrations go by.
+
+    At most MODEL_BYTES_MAX bytes; a longer name, which no real processor has, is cut.
+    """
+    machine, cpu = inventory.machine, inventory.cpu
+    if machine in X86_MACHINES:
+        width = "x86_64" if machine in ("x86_64", "amd64") else "i386"
+        key = f"{width} {cpu.vendor} {cpu.family} {cpu.model}"
+    elif machine.startswith(_ARM_MACHINES):
+        key = f"arm {cpu.vendor} {cpu.model:#x}"
+    elif machine.startswith(_POWERPC_MACHINES):
+        key = f"ppc pvr {cpu.pvr >> 16:04x}"
+    else:
+        key = machine
+    return key[:MODEL_BYTES_MAX]
 
 
 def _x86(cpu: Cpu) -> str:
@@ -110,8 +117,11 @@ def _x86(cpu: Cpu) -> str:
 def _arm(inventory: Inventory) -> tuple[str, str]:
     vendor, part = inventory.cpu.vendor, inventory.cpu.model
     if vendor == "0x61":
-        arch = _APPLE_PARTS.get(part)
-        return ("Apple Silicon", arch) if arch else ("ARM", "modern")
+        # macOS names the chip, not its part; the Linux sources list no part after M2.  An unlisted one goes by name.
+        words = inventory.cpu.name.split()
+        named = words[1] if words[:1] == ["Apple"] and len(words) > 1 and words[1] in _APPLE_CHIPS else ""
+        chip = _APPLE_PARTS.get(part, named)
+        return ("Apple Silicon", chip) if chip else ("ARM", "modern")
     if vendor == "0x69" and part >> 8 in (2, 4, 6):
         return "ARM", "XScale"
     arch = _ARM_PARTS.get((vendor, part))

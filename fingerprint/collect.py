@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
 from metanode.core.model.errors import MetanodeError
+from metanode.fingerprint.consistency import timebase_disagreement
 from metanode.fingerprint.identifiers import Identifier, binding_basis, find_identifiers
 from metanode.fingerprint.inventory import FEATURES, SOURCES, Board, Cpu, Inventory
 from metanode.fingerprint.parsers.masked import masked_features
 from metanode.fingerprint.parsers.meminfo import rounded_mib
 from metanode.fingerprint.parsers.reading import Processor, Reading
-from metanode.fingerprint.parsers.text import clean
+from metanode.fingerprint.parsers.text import clean, decimal
 from metanode.fingerprint.virtual import FEATURES_MASKED, SOURCES_DISAGREE, find_signs
 from metanode.platforms.captured import Dump, ProcessFacts, own_process
 
@@ -126,9 +127,6 @@ def read_machine(dump: Dump, facts: ProcessFacts) -> Report:
     features = tuple(name for name in FEATURES if name in cpu.flags)
     identifiers = find_identifiers(files, reading.identifiers)
     masked = masked_features(cpu.vendor, cpu.family, cpu.model, cpu.flags)
-    own = {*reading.signs, *((SOURCES_DISAGREE, text) for text in reading.disagreements[:DISAGREEMENTS_MAX])}
-    if masked:
-        own.add((FEATURES_MASKED, masked))
     inventory = Inventory(
         platform=clean(platform_of(facts.system)),
         machine=clean(reading.machine),
@@ -139,22 +137,28 @@ def read_machine(dump: Dump, facts: ProcessFacts) -> Report:
         caches=reading.caches,
         memory_mib=rounded_mib(reading.total_kib),
         board=board,
-        signs=find_signs(
-            files,
-            cpu_name=cpu.name,
-            features=features,
-            board=board,
-            machine=reading.machine,
-            has_vdso=facts.has_vdso,
-            pci=reading.pci,
-            macs=[item.value for item in identifiers if item.kind in ("mac", "weak_mac")],
-            own=own,
-        ),
+        signs=(),
         binding=binding_basis(identifiers)[0],
         sources=sum(1 << bit for bit, name in enumerate(SOURCES) if name in reading.sources),
     )
+    timebase = timebase_disagreement(inventory, decimal(reading.details.get("timebase", "")) or 0)
+    disagreements = (*reading.disagreements, *((timebase,) if timebase else ()))
+    own = {*reading.signs, *((SOURCES_DISAGREE, text) for text in disagreements[:DISAGREEMENTS_MAX])}
+    if masked:
+        own.add((FEATURES_MASKED, masked))
+    signs = find_signs(
+        files,
+        cpu_name=cpu.name,
+        features=features,
+        board=board,
+        machine=reading.machine,
+        has_vdso=facts.has_vdso,
+        pci=reading.pci,
+        macs=[item.value for item in identifiers if item.kind in ("mac", "weak_mac")],
+        own=own,
+    )
     return Report(
-        inventory=inventory,
+        inventory=replace(inventory, signs=signs),
         identifiers=identifiers,
         os_name=reading.os_name,
         total_kib=reading.total_kib,
@@ -163,7 +167,7 @@ def read_machine(dump: Dump, facts: ProcessFacts) -> Report:
         unread=dict(dump.unread),
         problems=reading.problems,
         details=dict(reading.details),
-        disagreements=reading.disagreements,
+        disagreements=disagreements,
     )
 
 

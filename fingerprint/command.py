@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING
 from metanode.core import model
 from metanode.core.model.errors import MetanodeError
 from metanode.core.model.params import network_params
-from metanode.fingerprint.classes import classify
+from metanode.fingerprint.classes import classify, processor_key
 from metanode.fingerprint.collect import Report, collect, look, read_machine
+from metanode.fingerprint.evidence import judge_evidence
 from metanode.fingerprint.multipliers import load_table
-from metanode.fingerprint.probes import Progress, measure
-from metanode.fingerprint.samples import Measurement, judge
+from metanode.fingerprint.probes import measure
+from metanode.fingerprint.progress import ProgressLine, style_of
+from metanode.fingerprint.samples import Measurement
 from metanode.fingerprint.scoring import Policy, score
+from metanode.platforms.priority import lower_priority
 from metanode.platforms.terminal import HelpFormatter, terminal_columns
 
 # Imported where they are used, once the interpreter's probes have given their buffer back: the peak stays 2 MiB lower.
 if TYPE_CHECKING:
     from metanode.fingerprint.crosscheck import CrossCheck
     from metanode.fingerprint.report import Findings, Preview
+    from metanode.fingerprint.report_probes import Compiled
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 NETWORKS = ("devnet", "testnet", "mainnet")
@@ -41,9 +45,11 @@ examples:
   metanode-fingerprint --no-probes --policy mainnet
   metanode-fingerprint --capture my-machine.json    to send to others; identifiers are replaced
   metanode-fingerprint --from my-machine.json       what others see in it
+  metanode-fingerprint --calibrate g4.report --ticket g4.ticket   see docs/calibration.md
+  metanode-fingerprint --reports a.report b.report c.report       would these calibrate their model?
 
-exit codes: 0 a report was made, 1 unsupported platform or unreadable capture, 2 usage, 130 interrupted"""
-_COLOURS = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
+exit codes: 0 a report was made, or reports agree, 1 refused: unsupported platform, unreadable file, reports
+that do not calibrate, 2 usage, 130 interrupted"""
 
 
 class FingerprintVerb:
@@ -70,6 +76,18 @@ class FingerprintVerb:
             "--capture", type=Path, metavar="FILE",
             help="write what is read from this machine (or --from) to a new file, identifiers replaced, and stop",
         )
+        parser.add_argument(
+            "--calibrate", type=Path, metavar="FILE",
+            help="measure this machine at length and write its calibration report, to be signed, to a new file",
+        )
+        parser.add_argument(
+            "--ticket", type=Path, metavar="FILE",
+            help="with --calibrate: for whom and for which chain, as `metanode machine ticket` wrote it",
+        )
+        parser.add_argument(
+            "--reports", type=Path, nargs="+", metavar="FILE",
+            help="judge calibration reports together, as validators will",
+        )
 
     def run(self, args: argparse.Namespace) -> int:
         """Measure, print, and return the exit code."""
@@ -78,6 +96,10 @@ class FingerprintVerb:
         try:
             if args.capture:
                 return _write_capture(args.capture, args.source, as_json=as_json)
+            if args.calibrate or args.ticket or args.reports:
+                from metanode.fingerprint import calibration_files  # a miner never calibrates
+
+                return calibration_files.run(args)
             if args.source:
                 findings = replay(args.source, networks)
             else:
@@ -95,9 +117,8 @@ class FingerprintVerb:
         if as_json:
             print(json.dumps(to_json(findings), sort_keys=True))
         else:
-            colour = _wants_colour(no_color=getattr(args, "no_color", False))
             columns = terminal_columns() if sys.stdout.isatty() else 0
-            print("\n".join(to_text(findings, style=_coloured if colour else _plain, columns=columns)))
+            print("\n".join(to_text(findings, style=style_of(args), columns=columns)))
         return EXIT_OK
 
 
@@ -105,11 +126,12 @@ VERB = FingerprintVerb()
 
 
 def find(*, probes: bool = True, second_opinions: bool = True, networks: Sequence[str] = PREVIEWED) -> Findings:
-    """Look at this machine in full.
+    """Look at this machine in full, from now on at a low priority.
 
     :raises MetanodeError: UNSUPPORTED_PLATFORM.
     """
-    show = _Progress()
+    lower_priority()
+    show = ProgressLine()
     try:
         show(0, 1, "hardware")
         report = collect()
@@ -121,11 +143,11 @@ def find(*, probes: bool = True, second_opinions: bool = True, networks: Sequenc
         rows = _second_opinions(report, show) if second_opinions else ()
     finally:
         show.clear()
-    weights, untimed = preview(report, measurements, networks), "" if probes else "not timed (--no-probes)"
+    weights, untimed = preview(report, measurements, compiled, networks), "" if probes else "not timed (--no-probes)"
     return Findings(report, measurements, rows, weights, os.urandom(32), compiled, untimed)
 
 
-def _second_opinions(report: Report, show: Progress) -> tuple[CrossCheck, ...]:
+def _second_opinions(report: Report, show: ProgressLine) -> tuple[CrossCheck, ...]:
     from metanode.fingerprint.crosscheck import crosscheck
 
     show(0, 1, "second opinions (at most 5 s)")
@@ -139,10 +161,11 @@ def replay(source: Path, networks: Sequence[str] = PREVIEWED) -> Findings:
     """
     from metanode.fingerprint.capture import read_capture  # a miner never replays
     from metanode.fingerprint.report import Findings
+    from metanode.fingerprint.report_probes import Compiled
 
     report = read_machine(*read_capture(source))
     untimed = "not timed: a capture holds what a machine says, not how fast it is"
-    return Findings(report, (), (), preview(report, (), networks), os.urandom(32), untimed=untimed)
+    return Findings(report, (), (), preview(report, (), Compiled(), networks), os.urandom(32), untimed=untimed)
 
 
 def _write_capture(path: Path, source: Path | None, *, as_json: bool) -> int:
@@ -170,19 +193,22 @@ def _write_capture(path: Path, source: Path | None, *, as_json: bool) -> int:
     return EXIT_OK
 
 
-def preview(report: Report, measurements: Sequence[Measurement], networks: Sequence[str]) -> tuple[Preview, ...]:
+def preview(
+    report: Report, measurements: Sequence[Measurement], compiled: Compiled, networks: Sequence[str]
+) -> tuple[Preview, ...]:
     """Return what each named network would count the machine for on its first day."""
     from metanode.fingerprint.report import Preview
 
     row = load_table().row(*classify(report.inventory))
-    checks = judge([measurement.summary for measurement in measurements], row)
+    summaries = [item.summary for item in (*measurements, *compiled.measurements)]
+    checks = judge_evidence(compiled.results, summaries, processor_key(report.inventory), row)
     return tuple(Preview(name, policy, score(report.inventory, checks, policy)) for name, policy in _policies(networks))
 
 
 def _policies(networks: Sequence[str]) -> list[tuple[str, Policy]]:
     text = (Path(model.__file__).parent / "data" / "networks.json").read_text("utf-8")
     chosen = [(name, network_params(text, name)) for name in networks]
-    return [(name, Policy(params.profile, params.vm_weight)) for name, params in chosen]
+    return [(name, Policy.of(params)) for name, params in chosen]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -197,44 +223,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     VERB.configure(parser)
     parser.add_argument("--json", action="store_true", help="answer with JSON")
     parser.add_argument("--no-color", action="store_true", help="plain text")
+    args = parser.parse_args(argv)
     try:
-        return VERB.run(parser.parse_args(argv))
+        return VERB.run(args)
     except MetanodeError as error:
-        print(error.line(), file=sys.stderr)
-        return EXIT_FAILED
+        if args.json:
+            print(json.dumps(error.reply(), sort_keys=True))
+        else:
+            print(error.line(), file=sys.stderr)
+        return EXIT_USAGE if error.code == "USAGE" else EXIT_FAILED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
-
-
-class _Progress:
-    """One line on standard error that overwrites itself; silent where that is no terminal."""
-
-    def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
-
-    def __call__(self, done: int, total: int, name: str) -> None:
-        if self._shown:
-            sys.stderr.write(f"\r\x1b[Kmeasuring {name} {100 * done // total} %")
-            sys.stderr.flush()
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self._shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-
-def _wants_colour(*, no_color: bool) -> bool:
-    return sys.stdout.isatty() and not no_color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _coloured(text: str, *names: str) -> str:
-    return f"\x1b[{';'.join(_COLOURS[name] for name in names)}m{text}\x1b[0m"
-
-
-def _plain(text: str, *names: str) -> str:
-    return text
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from typing import Any
 from metanode.fingerprint.checks import FAIL, PASS, UNMEASURED, Check
 from metanode.fingerprint.classes import X86_MACHINES
 from metanode.fingerprint.collect import Report
+from metanode.fingerprint.declared import check_virtual_machine
 from metanode.fingerprint.parsers.text import clean
-from metanode.fingerprint.scoring import check_virtual_machine
 from metanode.platforms.commands import run_limited
 
 PY_CPUINFO_SECONDS_MAX = 3.0

@@ -18,6 +18,8 @@ from metanode.platforms.shims import probes
 PROBE_CHAIN = 1
 """A chain of dependent 64-bit integer steps."""
 PROBES = (PROBE_CHAIN,)
+KEYED, KEYED_ACTIVE = "keyed", "keyed_active"
+"""The checks of both kinds of keyed probes."""
 CHALLENGE_BYTES = 32
 CHAIN_STEPS_MIN = 512
 """Fewest steps; the challenge adds 0 to 255."""
@@ -64,11 +66,11 @@ def check_keyed(challenge: bytes, results: Sequence[tuple[int, int]]) -> Check:
     An empty list is unmeasured.  A probe that this version does not know fails.
     """
     if not results:
-        return Check("keyed", UNMEASURED, "NOT_RUN")
+        return Check(KEYED, UNMEASURED, "NOT_RUN")
     for probe, result in results:
         if probe not in PROBES or run_keyed(challenge, probe) != result:
-            return Check("keyed", FAIL, "PROBE_MISMATCH", (("probe", probe),))
-    return Check("keyed", PASS, "KEYED_RIGHT", (("probes", len(results)),))
+            return Check(KEYED, FAIL, "PROBE_MISMATCH", (("probe", probe),))
+    return Check(KEYED, PASS, "KEYED_RIGHT", (("probes", len(results)),))
 
 
 def check_active(challenge: bytes, results: Sequence[tuple[int, int]]) -> Check:
@@ -77,15 +79,15 @@ def check_active(challenge: bytes, results: Sequence[tuple[int, int]]) -> Check:
     At most one result of each probe, by rising number: less than 1 ms in C, 30 ms in Python.
     """
     if not results:
-        return Check("keyed_active", UNMEASURED, "NOT_RUN")
+        return Check(KEYED_ACTIVE, UNMEASURED, "NOT_RUN")
     if len(challenge) != CHALLENGE_BYTES:
         raise Rejection("BAD_SHAPE", f"a challenge of {len(challenge)} bytes", f"{CHALLENGE_BYTES} bytes")
     shim, before = probes.load(), 0
     for probe, result in results:
         if probe not in ACTIVE_PROBES or probe <= before:
-            return Check("keyed_active", FAIL, "PROBE_MISMATCH", (("probe", probe),))
+            return Check(KEYED_ACTIVE, FAIL, "PROBE_MISMATCH", (("probe", probe),))
         right = shim.recompute(probe, challenge) if shim else recompute(challenge, probe)
         if result != right:
-            return Check("keyed_active", FAIL, "PROBE_MISMATCH", (("probe", probe),))
+            return Check(KEYED_ACTIVE, FAIL, "PROBE_MISMATCH", (("probe", probe),))
         before = probe
-    return Check("keyed_active", PASS, "KEYED_RIGHT", (("probes", len(results)),))
+    return Check(KEYED_ACTIVE, PASS, "KEYED_RIGHT", (("probes", len(results)),))

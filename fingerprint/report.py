@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from metanode.core.model.bodies import inventory_digest
 from metanode.fingerprint.checks import FAIL, Check
-from metanode.fingerprint.classes import recognise
+from metanode.fingerprint.classes import classify, processor_key
 from metanode.fingerprint.collect import Report
+from metanode.fingerprint.consistency import contradictions
+from metanode.fingerprint.evidence import ACTIVE
 from metanode.fingerprint.identifiers import salted_hash
 from metanode.fingerprint.multipliers import SCALE, load_table
 from metanode.fingerprint.report_lines import Style, check_lines, fold
@@ -21,13 +23,11 @@ from metanode.fingerprint.report_machine import machine_lines
 from metanode.fingerprint.report_probes import (
     INTERPRETED,
     Compiled,
-    all_checks,
     compiled_lines,
     interpreter_lines,
     probes_json,
-    uncounted_lines,
 )
-from metanode.fingerprint.samples import COMPILED_ONLY, KINDS, Measurement
+from metanode.fingerprint.samples import KINDS, Measurement
 from metanode.fingerprint.scoring import CAPS, SCORING_VERSION, Policy, Score
 from metanode.fingerprint.virtual import SIGNS, signs_of
 
@@ -87,8 +87,13 @@ def to_json(findings: Findings) -> dict[str, Any]:
             "flags": sorted(report.flags),
             "more": dict(sorted(report.details.items())),
         },
-        "recognised": list(recognise(inventory)),
+        "recognised": list(classify(inventory)),
+        "model": processor_key(inventory),
         "disagreements": list(report.disagreements),
+        "contradictions": [
+            {"code": item.code, "words": item.words, "numbers": dict(item.numbers)}
+            for item in contradictions(inventory)
+        ],
         "signs": [
             {
                 "code": sign.code,
@@ -100,7 +105,7 @@ def to_json(findings: Findings) -> dict[str, Any]:
             }
             for sign in signs_of(inventory)
         ],
-        "checks": [_check_json(check) for check in all_checks(findings.previews[0].score.checks, findings.compiled)],
+        "checks": [_check_json(check) for check in findings.previews[0].score.checks],
         "crosschecks": [
             {**_check_json(row.check), "differences": list(row.differences)} for row in findings.crosschecks
         ],
@@ -137,7 +142,7 @@ def _lines(findings: Findings, style: Style) -> list[str]:
     if not signs:
         lines.append("  none found; that proves nothing by itself")
     lines += ["", style("Checks", "bold")]
-    timed = (*INTERPRETED, *COMPILED_ONLY)
+    timed = (*INTERPRETED, *ACTIVE)
     lines += [line for check in first.checks if check.name not in timed for line in check_lines(check, style)]
     lines += ["", style("The processor, timed by the compiled probes", "bold")]
     untimed = [f"  {findings.untimed}"] if findings.untimed else []
@@ -156,7 +161,6 @@ def _lines(findings: Findings, style: Style) -> list[str]:
     lines += ["", style("What it would count for", "bold")]
     for preview in findings.previews:
         lines += _preview_lines(preview, style)
-    lines += uncounted_lines(findings.compiled, style)
     lines += ["", NOTICE]
     return lines
 
@@ -171,11 +175,13 @@ def weight_text(weight: int) -> str:
 def reasons(score: Score, policy: Policy) -> list[str]:
     """Return why a machine counts for what it does under a policy, one sentence each."""
     row = load_table().row(score.family, score.arch)
-    sentences = [f"{row.name} is in class {row.klass}"]
+    sentences = [f"{row.name} is in class {row.klass}, base {weight_text(row.multipliers[policy.profile])}"]
+    if not row.listed:
+        sentences.append("upstream lists no value of its own for it: it is paid like what it would fall under")
     sentences += [
         f"{check.name.replace('_', ' ')}: {check.words}" for check in score.checks if check.verdict == FAIL
     ]
-    sentences += [CAPS[cap] for cap in score.caps]
+    sentences += [f"{cap.replace('_', ' ')} cap: {CAPS[cap]}" for cap in score.caps]
     if score.klass in ("virtual", "emulated") and policy.vm_weight == SCALE:
         sentences.append("this network pays virtual machines and emulators in full")
     return sentences
@@ -184,6 +190,8 @@ def reasons(score: Score, policy: Policy) -> list[str]:
 def _preview_lines(preview: Preview, style: Style) -> list[str]:
     score = preview.score
     head = style(f"{weight_text(score.weight)}", "bold")
+    if score.payable < score.weight:
+        head += f", {style(weight_text(score.payable), 'bold')} of it at once and the rest in escrow,"
     policy = f"profile {preview.policy.profile}, virtual machines x {weight_text(preview.policy.vm_weight)}"
     base = weight_text(score.base_multiplier)
     lines = [f"  {preview.network:<9}{head} of base {base}, class {score.klass} ({policy})"]
@@ -195,12 +203,16 @@ def _preview_json(preview: Preview) -> dict[str, Any]:
     return {
         "profile": preview.policy.profile,
         "vm_weight": preview.policy.vm_weight,
+        "uncalibrated_cap": preview.policy.uncalibrated_cap,
+        "legacy_cap": preview.policy.legacy_cap,
         "family": score.family,
         "arch": score.arch,
         "class": score.klass,
         "base_multiplier": score.base_multiplier,
         "weight": score.weight,
         "weight_text": weight_text(score.weight),
+        "payable": score.payable,
+        "payable_text": weight_text(score.payable),
         "caps": [{"name": cap, "words": CAPS[cap]} for cap in score.caps],
         "evidence_level": score.evidence_level,
         "reasons": reasons(score, preview.policy),
@@ -215,6 +227,8 @@ def _check_json(check: Check) -> dict[str, Any]:
         "reason": check.reason,
         "words": check.words,
         "numbers": numbers,
+        "question": check.meaning.question,
+        "worth": check.meaning.worth,
     }
 
 

@@ -17,7 +17,7 @@ _COLUMN = re.compile(r"\S  +(?=\S)|^ *(?:- )?(?=\S)")
 
 
 def check_lines(check: Check, style: Style, *, words: bool = True) -> list[str]:
-    """Return verdict, name, reason in words, and the numbers behind it.
+    """Return verdict, name, reason in words, the numbers behind it, what it asks and what it is worth.
 
     :param words: False for a reason whose words were told just before: it goes in one line with the numbers.
     """
@@ -25,9 +25,14 @@ def check_lines(check: Check, style: Style, *, words: bool = True) -> list[str]:
     head = f"  {style(f'{check.verdict:<11}', colour)}{check.name:<21}{check.reason}"
     numbers = ", ".join(f"{name} {value}" for name, value in check.numbers)
     if not words:
-        return [f"{head}: {numbers}" if numbers else head]
+        return [f"{head}: {numbers}" if numbers else head, *meaning_lines(check, style)]
     lines = [f"{head}: {check.words}"]
-    return [*lines, BESIDE_NAME + numbers] if numbers else lines
+    return [*lines, *([BESIDE_NAME + numbers] if numbers else []), *meaning_lines(check, style)]
+
+
+def meaning_lines(check: Check, style: Style) -> list[str]:
+    """Return what a check asks and what its answer is worth, in one line."""
+    return [BESIDE_NAME + style(f"{check.meaning.question} Worth: {check.meaning.worth}", "dim")]
 
 
 def fold(line: str, columns: int) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from metanode.fingerprint.classes import recognise
+from metanode.fingerprint.classes import classify
 from metanode.fingerprint.collect import Report
+from metanode.fingerprint.consistency import contradictions
 from metanode.fingerprint.parsers.cache import CACHE_TYPES, Cache
 from metanode.fingerprint.report_lines import Style
 
@@ -29,12 +30,14 @@ def machine_lines(report: Report, style: Style) -> list[str]:
         "memory": f"{report.total_kib // 1024} MiB usable, {inventory.memory_mib} rounded" if report.total_kib else "",
         "board": names,
         "system": f"{report.os_name or inventory.platform}, {width}",
-        "recognised as": " ".join(recognise(inventory)),
+        "recognised as": " ".join(classify(inventory)),
     }
     lines = [f"  {name:<16}{value or 'unmeasured: ' + _why(name, report)}" for name, value in rows.items()]
     lines += [f"  {name:<16}{value}" for name, value in report.details.items()]
     lines += [f"  {'not known':<16}{problem}" for problem in report.problems]
     mark = style(f"{'contradiction':<16}", "red")
+    told = (item for item in contradictions(inventory) if item.code != "SOURCES_DISAGREE")  # words in full instead
+    lines += [f"  {mark}{item.words} ({item.code})" for item in told]
     return lines + [f"  {mark}{words}" for words in report.disagreements]
 
 

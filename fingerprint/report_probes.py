@@ -1,8 +1,4 @@
-"""What the timing probes found, as text and as JSON: those in C beside those of the interpreter, never mixed.
-
-`execution_engine`, `memory_ceiling` and the answers to `samples.COMPILED_ONLY` are told and not counted: the weight
-that a ledger computes does not read them yet.
-"""
+"""What the timing probes found, as text and as JSON: those in C beside those of the interpreter, never mixed."""
 
 from __future__ import annotations
 
@@ -11,38 +7,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metanode.fingerprint.checks import FAIL, PASS, UNMEASURED, Check
+from metanode.fingerprint.checks import UNMEASURED, Check
+from metanode.fingerprint.classes import processor_key
+from metanode.fingerprint.evidence import ACTIVE, judge_active
 from metanode.fingerprint.inventory import Inventory
+from metanode.fingerprint.keyed import PROBE_CHAIN, run_keyed
 from metanode.fingerprint.probes import Progress
 from metanode.fingerprint.probes.compiled import measure_compiled
 from metanode.fingerprint.probes.envelopes import (
     ENGINE,
     JUDGED,
     MARGIN,
-    MEMORY,
     Envelope,
     envelopes,
-    judge_readings,
     microarchitecture_of,
     outside,
 )
 from metanode.fingerprint.probes.readings import Readings
 from metanode.fingerprint.report_lines import BESIDE_NAME, Style, check_lines
-from metanode.fingerprint.samples import COMPILED_ONLY, KINDS, Measurement
+from metanode.fingerprint.samples import KINDS, Measurement
 from metanode.platforms.shims import probes as shim
 
 NEEDED = "NEEDS_COMPILED_PROBE"
-NOT_READ = "This changes no weight today, here or on chain: the ledger does not read the compiled probes yet."
-UNCOUNTED = {
-    ENGINE: f"emulated: the timings are those of a program that imitates this processor. {NOT_READ}",
-    MEMORY: f"memory_ceiling: memory is too fast for the processor claimed. {NOT_READ}",
-}
-"""What a failure of either check means for pay."""
 INTERPRETED = ("timer", "memory_speed", "memory_latency", "float_int_add_ratio", "float_mul_add_ratio")
 """Checks that rest on what the interpreter timed."""
-_ANSWERED_BY = dict(zip(COMPILED_ONLY, ("simd_scalar", "fp_div_mul", "patch"), strict=False))
-"""The ratio that answers each of COMPILED_ONLY; the last one, the knees, is no ratio."""
-_KNEES = "cache_knees"
 
 
 @dataclass(frozen=True)
@@ -63,56 +51,42 @@ class Compiled:
         return envelopes().get(self.claimed)
 
     @property
-    def checks(self) -> tuple[Check, ...]:
-        """Whether the timings fit the processor, and its memory: execution_engine, then memory_ceiling."""
+    def measurements(self) -> tuple[Measurement, ...]:
+        """What a record would carry of it."""
+        return self.readings.measurements() if self.readings else ()
+
+    @property
+    def results(self) -> tuple[tuple[int, int], ...]:
+        """The keyed results beside the timings, the interpreter's among them: right, or there would be no timing."""
         if self.readings is None:
-            return tuple(Check(name, UNMEASURED, self.reason) for name in (ENGINE, MEMORY))
-        return judge_readings(self.readings, self.claimed)
+            return ()
+        return (PROBE_CHAIN, run_keyed(self.readings.challenge, PROBE_CHAIN)), *self.readings.results()
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What a validator would say of it: `evidence.ACTIVE`, with the reason where nothing was run."""
+        if self.readings is None:
+            return tuple(Check(name, UNMEASURED, self.reason) for name in ACTIVE)
+        return judge_active(self.results, [item.summary for item in self.measurements], self.claimed)
 
     @property
     def outside(self) -> tuple[str, ...]:
         """The judged ratios beyond MARGIN times their range."""
         return outside(self.readings.ratios(), self.envelope) if self.readings and self.envelope else ()
 
-    def answers(self) -> dict[str, Check]:
-        """Return what the run says to each of COMPILED_ONLY, by its name."""
-        if self.readings is None:
-            return {name: Check(name, UNMEASURED, self.reason) for name in COMPILED_ONLY}
-        ratios, ranges = self.readings.ratios(), self.envelope.ranges if self.envelope else {}
-        found = {}
-        for name, ratio in _ANSWERED_BY.items():
-            numbers = ((f"{ratio}_permille", ratios.get(ratio, 0)),)
-            if ratio not in ratios:
-                found[name] = Check(name, UNMEASURED, "NOT_RUN")
-            elif ratio not in ranges:
-                found[name] = Check(name, UNMEASURED, "NO_ENVELOPE", numbers)
-            elif ratio in self.outside:
-                found[name] = Check(name, UNMEASURED, "ONE_RATIO_OUTSIDE", numbers)
-            else:
-                found[name] = Check(name, PASS, "WITHIN_ENVELOPE", numbers)
-        knees = tuple((f"knee_{number}_bytes", size) for number, size in enumerate(self.readings.knees(), 1))
-        found[_KNEES] = Check(_KNEES, UNMEASURED, "NO_ENVELOPE" if self.readings.latency_curve() else "NOT_RUN", knees)
-        return found
-
 
 def run_compiled(inventory: Inventory, progress: Progress | None = None) -> Compiled:
     """Run the compiled probes for a challenge of the system's randomness."""
-    claimed = microarchitecture_of(inventory)
+    claimed = microarchitecture_of(processor_key(inventory))
     readings = measure_compiled(os.urandom(shim.CHALLENGE_BYTES), progress=progress)
     if readings is None:
         return Compiled(None, claimed, NEEDED, shim.problem())
     return Compiled(readings, claimed)
 
 
-def all_checks(counted: Sequence[Check], compiled: Compiled) -> list[Check]:
-    """Return the checks that a weight rests on, those that only compiled probes answer answered, and both of theirs."""
-    answers = compiled.answers()
-    return [*(answers.get(check.name, check) for check in counted), *compiled.checks]
-
-
 def probes_json(compiled: Compiled, measurements: Sequence[Measurement]) -> dict[str, Any]:
     """Return the object `probes`; times below a nanosecond make decimal text of what is in nanoseconds."""
-    readings, envelope, engine = compiled.readings, compiled.envelope, compiled.checks[0]
+    readings, envelope, engine = compiled.readings, compiled.envelope, compiled.checks[1]
     step, divisor = readings.timer_ns() if readings else (0, 0)
     ranges = envelope.ranges if envelope else {}
     return {
@@ -146,12 +120,11 @@ def probes_json(compiled: Compiled, measurements: Sequence[Measurement]) -> dict
 
 def compiled_lines(compiled: Compiled, style: Style) -> list[str]:
     """Return the lines about the processor itself."""
-    readings, (engine, memory) = compiled.readings, compiled.checks
+    readings, (keyed, engine, memory) = compiled.readings, compiled.checks
     if readings is None:
-        lines = check_lines(engine, style)
-        lines += [BESIDE_NAME + compiled.problem] if compiled.problem else []
-        return [*lines, f"{BESIDE_NAME}the same: {', '.join((MEMORY, *COMPILED_ONLY))}"]
-    lines = check_lines(Check(ENGINE, engine.verdict, engine.reason), style)
+        problem = [BESIDE_NAME + compiled.problem] if compiled.problem else []
+        return [*check_lines(keyed, style), *problem, f"{BESIDE_NAME}the same: {', '.join(ACTIVE[1:])}"]
+    lines = check_lines(keyed, style) + check_lines(Check(ENGINE, engine.verdict, engine.reason), style)
     if envelope := compiled.envelope:
         source = "measured on a real one" if envelope.calibrated else "not yet measured on a real one"
         known = sum(name in envelope.ranges for name in readings.ratios())
@@ -179,12 +152,6 @@ def interpreter_lines(checks: Sequence[Check], measurements: Sequence[Measuremen
         head = f"  {'told':<11}{kind.name:<21}"
         lines.append(f"{head}{summary.minimum} {unit} at least, {summary.median} median of {summary.count}")
     return lines
-
-
-def uncounted_lines(compiled: Compiled, style: Style) -> list[str]:
-    """Return what failed here and lowers no weight yet."""
-    mark = style("not counted", "red")
-    return [f"  {mark}  {UNCOUNTED[check.name]}" for check in compiled.checks if check.verdict == FAIL]
 
 
 def curve_text(curve: Sequence[tuple[int, int]], knees: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""The summary of probe timings that an attestation carries, and what is judged from it.
+"""The summary of probe timings that a record or an attestation carries, and what is judged of the interpreter's.
 
 One measurement = a probe's number, how many samples, and their minimum, median and maximum
 as integers.  Pure: the miner encodes, a validator decodes and judges alike.
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from metanode.core.model.codec import decode, encode, expect_list, expect_uint
 from metanode.core.model.errors import Rejection
-from metanode.core.model.limits import SAMPLES_BYTES_MAX
+from metanode.core.model.limits import RECORD_SAMPLES_BYTES_MAX, SAMPLES_BYTES_MAX
 from metanode.fingerprint.checks import FAIL, PASS, UNMEASURED, Check
 from metanode.fingerprint.multipliers import Row
 
@@ -45,9 +45,6 @@ PROBE_KINDS = (
 KINDS: dict[int, ProbeKind] = {kind.number: kind for kind in PROBE_KINDS}
 INT_ADD, FLOAT_ADD, FLOAT_MUL, MEMORY_COPY, MEMORY_LATENCY, TIMER_STEP, TIMER_BACKWARDS = KINDS
 
-COMPILED_ONLY = ("simd_scalar_ratio", "float_div_mul_ratio", "code_patch_cost", "cache_knees")
-"""Checks that interpreted code cannot make: its own overhead is larger than what they look for."""
-
 
 @dataclass(frozen=True)
 class Measurement:
@@ -79,22 +76,33 @@ class Summary:
         return (self.median - self.minimum) * 1000 // self.minimum if self.minimum else 0
 
 
-def encode_samples(measurements: Sequence[Measurement]) -> bytes:
+def encode_samples(measurements: Sequence[Measurement], *, bytes_max: int = SAMPLES_BYTES_MAX) -> bytes:
     """Return the canonical summary: array of [kind, count, minimum, median, maximum] by rising kind.
 
-    :raises Rejection: TOO_LARGE, more than `SAMPLES_BYTES_MAX` bytes.
+    :param bytes_max: of an attestation; a record carries `RECORD_SAMPLES_BYTES_MAX`.
+    :raises Rejection: TOO_LARGE.
     """
     rows = sorted(
         [s.kind, s.count, s.minimum, s.median, s.maximum] for s in (item.summary for item in measurements if item.raw)
     )
     raw = encode(rows)
-    if len(raw) > SAMPLES_BYTES_MAX:
-        raise Rejection("TOO_LARGE", f"the sample summary has {len(raw)} bytes", f"at most {SAMPLES_BYTES_MAX} bytes")
+    if len(raw) > bytes_max:
+        raise Rejection("TOO_LARGE", f"the sample summary has {len(raw)} bytes", f"at most {bytes_max} bytes")
     return raw
 
 
+def encode_fitting(measurements: Sequence[Measurement], *, bytes_max: int) -> bytes:
+    """Return the same without the highest kinds that do not fit: the walks through memory, which no verdict reads."""
+    kept = sorted((item for item in measurements if item.raw), key=lambda item: item.kind)
+    while True:
+        try:
+            return encode_samples(kept, bytes_max=bytes_max)
+        except Rejection:
+            kept.pop()
+
+
 def decode_samples(data: bytes) -> tuple[Summary, ...]:
-    """Read a summary back; b"" means that nothing was measured.
+    """Read a summary back; b"" means that nothing was measured.  Kinds that nobody knows are kept and not judged.
 
     :raises CodecError: not canonical.
     :raises Rejection: BAD_SHAPE or TOO_LARGE.
@@ -102,7 +110,7 @@ def decode_samples(data: bytes) -> tuple[Summary, ...]:
     if not data:
         return ()
     summaries: list[Summary] = []
-    for item in expect_list(decode(data, bytes_max=SAMPLES_BYTES_MAX), "samples"):
+    for item in expect_list(decode(data, bytes_max=RECORD_SAMPLES_BYTES_MAX), "samples"):
         numbers = [expect_uint(number, "sample") for number in expect_list(item, "sample", size=5)]
         summary = Summary(*numbers)
         if not summary.minimum <= summary.median <= summary.maximum or summary.count < 1:
@@ -115,7 +123,7 @@ def decode_samples(data: bytes) -> tuple[Summary, ...]:
 
 
 def judge(summaries: Sequence[Summary], row: Row) -> tuple[Check, ...]:
-    """Return the checks that follow from timings, given the row of the machine's class.
+    """Return the checks that follow from the interpreter's timings, given the row of the machine's class.
 
     Only what has a physical bound is judged: a memory copy faster than the class allows and a
     timer that cannot be one.  Ratios are reported without a verdict until calibrated.
@@ -127,7 +135,6 @@ def judge(summaries: Sequence[Summary], row: Row) -> tuple[Check, ...]:
         _latency(by_kind.get(MEMORY_LATENCY)),
         _ratio("float_int_add_ratio", by_kind.get(FLOAT_ADD), by_kind.get(INT_ADD)),
         _ratio("float_mul_add_ratio", by_kind.get(FLOAT_MUL), by_kind.get(FLOAT_ADD)),
-        *(Check(name, UNMEASURED, "NEEDS_COMPILED_PROBE") for name in COMPILED_ONLY),
     )
 
 

@@ -2,9 +2,9 @@
 
 A sign is *declared* when the machine itself says what it is (a hypervisor flag, firmware
 strings, paravirtual devices) and a *hint* when it only fits (a hardware address range, a disk
-name).  One declared sign decides; hints never do.  Nothing is read into a processor's name
-beyond what emulators put there themselves: "EPYC" or "Xeon" is no sign, and software
-interfaces such as those of VMware Fusion on a Mac are not looked at.
+name).  One declared sign decides; hints never do, but those about sources are contradictions.
+Nothing is read into a processor's name beyond what emulators put there themselves: "EPYC" or
+"Xeon" is no sign, and software interfaces such as those of VMware Fusion on a Mac are not looked at.
 
 Same-architecture virtual machines hide from timing, and whoever controls a machine can hide
 these signs as well: their presence is decisive, their absence proves nothing.
@@ -29,7 +29,7 @@ class SignKind(NamedTuple):
     code: int
     name: str
     about: str
-    """vm, container, emulator, or sources: what does not fit together, which changes no weight by itself."""
+    """vm, container, emulator, or sources: what does not fit together, which is a contradiction."""
     severity: str
     words: str
 

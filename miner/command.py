@@ -23,6 +23,7 @@ from metanode.core.light.http_client import HttpClient
 from metanode.core.model.accounts import account_id, to_bech32m
 from metanode.core.model.errors import MetanodeError, StorageError
 from metanode.core.version import VERSION
+from metanode.fingerprint.progress import ProgressLine
 from metanode.miner import words
 from metanode.miner.backoff import delay_s
 from metanode.miner.config import CONFIG_NAME, DEFAULT_DIRECTORY, Config, read_config
@@ -30,6 +31,7 @@ from metanode.miner.loop import Miner, World
 from metanode.miner.node import PASSING, Node, fetch_genesis
 from metanode.miner.status import Status
 from metanode.miner.store import Memory, Store, is_running, read_status
+from metanode.platforms.priority import lower_priority
 from metanode.platforms.terminal import HelpFormatter
 
 ROUNDS_MAX = 1_000_000_000
@@ -126,6 +128,7 @@ def _show_status(directory: Path, as_json: bool) -> None:
 def _run(config: Config, directory: Path, rounds: int | None, as_json: bool) -> int:
     """Set up what a miner needs of this process; whatever ends it is written down for `status`."""
     install()
+    lower_priority()
     status = Status(config.node_url, to_bech32m(config.owner))
     http = HttpClient(config.node_url, ca_file=config.ca_file)  # an unusable address is told before anything is made
 
@@ -144,7 +147,7 @@ def _run(config: Config, directory: Path, rounds: int | None, as_json: bool) -> 
                 if stop.wait(seconds):
                     raise Stopped
 
-            world = World(sleep, _draw, os.urandom, tell)
+            world = World(sleep, _draw, os.urandom, tell, None if as_json else ProgressLine())
             code = EXIT_OK
             try:
                 _mine(config, store, memory, http, world, status, rounds)

@@ -27,6 +27,8 @@ from metanode.core.model.bodies import (
 from metanode.core.model.envelope import build_envelope
 from metanode.core.model.errors import MetanodeError
 from metanode.core.version import VERSION
+from metanode.fingerprint.progress import ProgressLine
+from metanode.fingerprint.rotation import ROTATING
 from metanode.miner import measure, words
 from metanode.miner.backoff import delay_s
 from metanode.miner.config import Config
@@ -53,6 +55,8 @@ class World:
     random_bytes: Callable[[int], bytes]
     tell: Callable[[str, dict[str, Any]], None]
     """(sentence, the same for programs)."""
+    measuring: ProgressLine | None = None
+    """Shows how far a record's measuring is; it may take a minute."""
 
 
 class Miner:
@@ -111,6 +115,9 @@ class Miner:
             header_hash = b""
         if asked["challenge"] != challenge(header_hash, self._key.public_key).hex():
             raise MetanodeError("BAD_REPLY", "the node's challenge is not drawn from the header it names")
+        checks = asked.get("checks")
+        if not isinstance(checks, list) or not all(name in ROTATING for name in checks):
+            raise MetanodeError("BAD_REPLY", "the node asks for checks that this miner does not know", str(ROTATING))
         if self._node.node_key is not None and self._memory.node_key != self._node.node_key.hex():
             self._memory = self._store.remember(
                 self._memory, node_key=self._node.node_key.hex(), genesis_hash=self._node.genesis.hash.hex()
@@ -159,7 +166,12 @@ class Miner:
 
     def _prepare_record(self, asked: dict[str, Any]) -> None:
         self._say("measuring this machine", event="measuring")
-        answer = measure.answer(self._machine, bytes.fromhex(asked["challenge"]))
+        show = self._world.measuring
+        try:
+            answer = measure.answer(self._machine, bytes.fromhex(asked["challenge"]), progress=show)
+        finally:
+            if show is not None:
+                show.clear()
         record = MachineRecord(
             machine_key=self._key.public_key,
             owner=self._config.owner,
@@ -181,7 +193,7 @@ class Miner:
         self._memory = self._store.remember(self._memory, salt="", record="", signature="")
 
     def _attest(self, asked: dict[str, Any], interval: int) -> None:
-        answer = measure.answer(self._machine, bytes.fromhex(asked["challenge"]))
+        answer = measure.answer(self._machine, bytes.fromhex(asked["challenge"]), checks=tuple(asked["checks"]))
         envelope = build_envelope(
             chain_id=self._node.genesis.chain_id,
             kind=kinds.ATTEST,

@@ -1,22 +1,28 @@
-"""Measure this machine once, and answer one challenge with it."""
+"""Look at this machine, and answer a challenge with it: all probes for its record, an epoch's for an attestation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metanode.core.model.bodies import ProbeResults
-from metanode.fingerprint.checks import Check
-from metanode.fingerprint.classes import classify
+from metanode.core.model.limits import RECORD_SAMPLES_BYTES_MAX, SAMPLES_BYTES_MAX
+from metanode.fingerprint.checks import PASS, Check
+from metanode.fingerprint.classes import classify, processor_key
 from metanode.fingerprint.collect import Report, collect
+from metanode.fingerprint.evidence import judge_evidence
 from metanode.fingerprint.identifiers import binding_tag
-from metanode.fingerprint.keyed import PROBES, check_keyed, run_keyed
+from metanode.fingerprint.keyed import KEYED_ACTIVE, PROBES, run_keyed
 from metanode.fingerprint.multipliers import load_table
 from metanode.fingerprint.probes import Progress, measure
-from metanode.fingerprint.samples import decode_samples, encode_samples, judge
+from metanode.fingerprint.probes.budget import Budget
+from metanode.fingerprint.probes.compiled import measure_compiled
+from metanode.fingerprint.probes.summaries import KIND_BASE
+from metanode.fingerprint.probes.workload import ACTIVE_PROBES
+from metanode.fingerprint.rotation import probes_of
+from metanode.fingerprint.samples import decode_samples, encode_fitting
 from metanode.fingerprint.scoring import Policy, Score, score
-
-BUDGET_MS = 2_000
-"""Time for the probes of one attestation: a miner is a guest on its machine."""
+from metanode.platforms.shims import probes as shim
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,35 @@ def look(genesis_hash: bytes) -> Machine:
     return Machine(report, report.inventory.encode(), binding_tag(report.identifiers, genesis_hash))
 
 
-def answer(machine: Machine, challenge: bytes, progress: Progress | None = None) -> Answer:
-    """Run the workload drawn from the challenge and the timing probes."""
-    results = tuple((probe, run_keyed(challenge, probe)) for probe in PROBES)
-    samples = encode_samples(measure(budget_ms=BUDGET_MS, progress=progress))
-    row = load_table().row(*classify(machine.report.inventory))
-    return Answer(samples, results, (check_keyed(challenge, results), *judge(decode_samples(samples), row)))
+def answer(
+    machine: Machine, challenge: bytes, *, checks: Sequence[str] | None = None, progress: Progress | None = None
+) -> Answer:
+    """Run the workloads drawn from the challenge and the timing probes.
+
+    :param checks: those of the epoch, names of `rotation.ROTATING`, for an attestation; None for a record, which
+        carries all that this machine can measure.
+    """
+    budget = Budget()
+    measured = measure(budget=budget, progress=progress)
+    probes = ACTIVE_PROBES if checks is None else probes_of(checks)
+    readings = measure_compiled(challenge, budget=budget, probes=probes, progress=progress) if probes else None
+    active = readings.measurements() if readings else ()
+    room = RECORD_SAMPLES_BYTES_MAX if checks is None else SAMPLES_BYTES_MAX
+    samples = encode_fitting((*measured, *active), bytes_max=room)
+    summaries = decode_samples(samples)
+    carried = {summary.kind - KIND_BASE for summary in summaries}
+    results = tuple(
+        [(probe, run_keyed(challenge, probe)) for probe in PROBES]
+        + [pair for pair in (readings.results() if readings else ()) if pair[0] in carried]
+    )
+    inventory = machine.report.inventory
+    row = load_table().row(*classify(inventory))
+    return Answer(samples, results, judge_evidence(results, summaries, processor_key(inventory), row))
+
+
+def expected() -> tuple[Check, ...]:
+    """Return what can be told before anything is measured: whether this installation has the compiled probes."""
+    return () if shim.load() is None else (Check(KEYED_ACTIVE, PASS, "KEYED_RIGHT"),)
 
 
 def preview(machine: Machine, checks: tuple[Check, ...], policy: Policy) -> Score:

@@ -10,7 +10,7 @@ from metanode.core.model.amounts import format_amount
 from metanode.core.model.genesis import Params, network_params
 from metanode.fingerprint.scoring import CAPS, Policy, Score
 from metanode.fingerprint.virtual import SIGNS
-from metanode.miner.measure import Machine, preview
+from metanode.miner.measure import Machine, expected, preview
 from metanode.miner.status import STATES
 
 SCALE = 1_000_000_000
@@ -19,11 +19,6 @@ SCALE = 1_000_000_000
 def weight_words(weight: int) -> str:
     """Return a weight as people read it: 1.0 is what modern hardware counts."""
     return f"{weight // SCALE}.{weight % SCALE // 1000:06}".rstrip("0").ljust(len(f"{weight // SCALE}.") + 1, "0")
-
-
-def policy_of(params: Params) -> Policy:
-    """Return the policy that a chain's genesis chose."""
-    return Policy(profile=params.profile, vm_weight=params.vm_weight)
 
 
 def mainnet_params() -> Params:
@@ -36,8 +31,7 @@ def describe(machine: Machine, params: Params) -> list[str]:
     """Say what this machine is, what it would count for here and on mainnet, and why."""
     inventory = machine.report.inventory
     cpu = inventory.cpu
-    here = preview(machine, (), policy_of(params))
-    there = preview(machine, (), policy_of(mainnet_params()))
+    here, there = (preview(machine, expected(), Policy.of(each)) for each in (params, mainnet_params()))
     lines = [
         f"this machine: {cpu.name or cpu.vendor or 'unknown processor'}, {cpu.threads} threads, "
         f"{inventory.memory_mib} MiB, {inventory.platform} on {inventory.machine}",
@@ -59,7 +53,9 @@ def _about(about: str) -> str:
 
 
 def _reasons(score: Score, where: str) -> list[str]:
-    return [f"  {where}: {CAPS[cap]}" for cap in score.caps]
+    at_once = f"  {where}: {weight_words(score.payable)} of it is paid at once, the rest waits in escrow"
+    waiting = [at_once] if score.payable < score.weight else []
+    return waiting + [f"  {where}: {CAPS[cap]}" for cap in score.caps]
 
 
 def attested(answer: dict[str, Any]) -> str:
@@ -72,9 +68,9 @@ def attested(answer: dict[str, Any]) -> str:
 
 
 def check_line(check: dict[str, Any]) -> str:
-    """Say one verdict of a signed reply, with its reason and numbers."""
+    """Say one verdict of a signed reply: its reason's code and words, and the numbers behind it."""
     numbers = ", ".join(f"{name} {value}" for name, value in sorted(check["numbers"].items()))
-    reason = check.get("words") or check["reason"]
+    reason = ": ".join(filter(None, (check["reason"], check.get("words"))))
     return f"{check['verdict']:10} {check['name']:19} {reason}{f' ({numbers})' if numbers else ''}"
 
 

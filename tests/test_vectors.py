@@ -27,12 +27,16 @@ from metanode.core.model.state_map import StateMap
 from metanode.core.model.validators import decode_set, set_hash
 from metanode.core.model.vote import Vote, VoteType, decode_certificate, decode_vote
 from metanode.core.roles import BlockFields, Head
+from metanode.fingerprint.classes import classify, processor_key
+from metanode.fingerprint.evidence import judge_evidence
+from metanode.fingerprint.inventory import decode_inventory
 from metanode.fingerprint.keyed import PROBE_CHAIN, run_keyed
 from metanode.fingerprint.multipliers import load_table
-from metanode.fingerprint.scoring import Policy, decayed
+from metanode.fingerprint.rotation import from_bits
+from metanode.fingerprint.samples import decode_samples
+from metanode.fingerprint.scoring import Policy, Score, attest_flags, decayed, epoch_weight, score
 from metanode.plugins.consensus._shared.headers import HeaderIndex
 from metanode.plugins.ledger.attested.ledger import AttestedLedger
-from metanode.plugins.ledger.attested.machines import score_record
 from metanode.plugins.ledger.attested.supply import is_whole, supply_parts
 
 VECTORS = Path(__file__).resolve().parent / "vectors"
@@ -71,7 +75,7 @@ def code_of(function: Any, *arguments: Any, **keywords: Any) -> str:
             "make_wire",
             ("genesis", "bodies", "envelope", "receipt", "header", "block", "bundle", "too_large", "signed_reply"),
         ),
-        ("make_rules", ("scoring", "keyed_probe")),
+        ("make_rules", ("scoring", "keyed_probe", "rotation")),
         ("make_execution", ("execution", "snapshot")),
     ],
 )
@@ -144,27 +148,47 @@ def test_keyed_probes_have_the_published_results() -> None:
         assert f"{run_keyed(bytes.fromhex(row['challenge']), PROBE_CHAIN):016x}" == row["result"]
 
 
-def record(row: dict[str, Any]) -> bodies.MachineRecord:
-    """Return a record with a vector's inventory and samples."""
-    inventory, samples = bytes.fromhex(row["inventory"]), bytes.fromhex(row["samples"])
-    return bodies.MachineRecord(bytes(32), bytes(20), bytes(32), inventory, 0, ((1, 0),), samples, "")
+def scored(row: dict[str, Any]) -> Score:
+    """Return the score of a vector's record; without a policy, under any."""
+    inventory, samples = decode_inventory(bytes.fromhex(row["inventory"])), bytes.fromhex(row["samples"])
+    policy = Policy(*(row.get(name, value) for name, value in ANY_POLICY))
+    results = [(probe, result) for probe, result in row.get("probe_results", ())]
+    line = load_table().row(*classify(inventory))
+    checks = judge_evidence(results, decode_samples(samples), processor_key(inventory), line)
+    return score(inventory, checks, policy, calibrated=row.get("calibrated", False))
+
+
+ANY_POLICY = (("profile", "edge"), ("vm_weight", 0), ("uncalibrated_cap", 0), ("legacy_cap", 0))
 
 
 def test_machines_are_worth_what_is_published() -> None:
     """Class and weight follow from the page; so does how a multiplier decays."""
     for row in SCORING["cases"]:
-        scored = score_record(record(row), Policy(row["profile"], row["vm_weight"]), load_table())
-        found = (scored.family, scored.arch, scored.klass, scored.base_multiplier, scored.weight)
-        assert found == tuple(row[key] for key in ("family", "arch", "class", "base_multiplier", "weight")), row["name"]
+        found = scored(row)
+        assert (found.family, found.arch, found.klass) == (row["family"], row["arch"], row["class"]), row["name"]
+        names = ("model", "base_multiplier", "weight", "payable")
+        assert [getattr(found, name) for name in names] == [row[name] for name in names], row["name"]
     for row in SCORING["decayed"]:
         assert decayed(row["base"], row["days"]) == row["result"]
+
+
+def test_attestations_show_what_is_published() -> None:
+    """And what that leaves of a base in their epoch."""
+    for row in SCORING["flags"]:
+        samples = decode_samples(bytes.fromhex(row["samples"]))
+        recorded = from_bits(row["recorded"])
+        assert attest_flags(samples, row["selected"], row["model"], recorded) == row["flags"], row["name"]
+    for row in SCORING["epochs"]:
+        policy = Policy(row["profile"], row["vm_weight"], 0, row["legacy_cap"])
+        weight = epoch_weight(row["base"], row["flags"], klass=row["class"], policy=policy, table=load_table())
+        assert weight == row["weight"], row
 
 
 @pytest.mark.parametrize("row", SCORING["invalid"], ids=by_name)
 def test_inventories_and_samples_are_refused_with_the_published_code(row: dict[str, Any]) -> None:
     """A receipt stores it, so every node must find the same one."""
     with pytest.raises(MetanodeError) as caught:
-        score_record(record(row), Policy("edge", 0), load_table())
+        scored(row)
     assert caught.value.code == row["code"]
 
 
@@ -200,6 +224,7 @@ class Replay:
     def __init__(self, chain: dict[str, Any]) -> None:
         self.genesis = genesis_from_json(json.dumps(chain["genesis"]))
         self.ledger = AttestedLedger(self.genesis)
+        self.acting = self.genesis.validators
         self.index = HeaderIndex(self.genesis.hash, self.genesis.genesis_ms, self.genesis.params.look_back_ms)
         state, beta = self.ledger.genesis_state(), beta_zero(self.genesis.hash)
         self.head = Head(0, self.genesis.hash, self.genesis.genesis_ms, beta, state, None, None, self.index)
@@ -215,7 +240,7 @@ class Replay:
         head, genesis = self.head, self.genesis
         block, data = decode_block(bytes.fromhex(row["block"])), bytes.fromhex(row["certificate"])
         header = decode_header(block.header)
-        certified = certify(block.header, data, genesis.validators, genesis.hash, beta_prev=head.beta)
+        certified = certify(block.header, data, self.acting, genesis.hash, beta_prev=head.beta)
         assert certified.beta is not None
         assert header.proposer_index == leader(head.beta, header.height, 0, certified.validators)
         assert (header.height, header.prev_hash) == (head.height + 1, head.header_hash)
@@ -228,7 +253,9 @@ class Replay:
         roots = header.roots
         assert (roots.tx, roots.receipts) == (tx_root(envelope_ids(raw)), receipts_root(receipts))
         assert roots.state == done.state.root
+        assert header.next_validator_set_hash == set_hash(done.validator_set)
         assert is_whole(supply_parts(done.state))
+        self.acting = done.validator_set
         self.index.append(certified.header_hash, header.time_ms)
         self.head = Head(
             header.height, certified.header_hash, header.time_ms, certified.beta, done.state, header,
@@ -274,9 +301,14 @@ def test_the_published_chains_meet_every_rule_that_a_ledger_refuses_by() -> None
         "BAD_HEADER", "INVALID_SIGNATURE", "PUBKEY_MISSING", "PUBKEY_UNEXPECTED", "EXPIRED", "VALID_TOO_LONG",
         "FEE_TOO_LOW", "FEE_NOT_ZERO", "BAD_NONCE", "REPLAYED", "INSUFFICIENT_FUNDS", "WRONG_CHAIN", "MACHINE_UNKNOWN",
         "NOT_CANONICAL", "SPONSOR_CAP", "KIND_CAP", "DIGEST_MISMATCH", "CHALLENGE_UNKNOWN", "CHALLENGE_USED",
-        "CHALLENGE_LATE", "PROBE_MISMATCH", "BAD_SHAPE", "HARDWARE_ALREADY_BOUND",
+        "CHALLENGE_LATE", "PROBE_MISMATCH", "BAD_SHAPE", "HARDWARE_ALREADY_BOUND", "MACHINE_RETIRED",
+        "EVIDENCE_LATE", "STAKE_UNKNOWN", "VALIDATOR_JAILED", "NOT_EQUIVOCATION",
     }  # fmt: skip
-    assert numbers == {0, 101, 150, 162, 201, 250, 251, 252, 253, 254, 256, 257, 260}
+    assert numbers == {
+        0, 100, 101, 150, 162, 201, 250, 251, 252, 253, 254, 255, 256, 257, 260, 266, 267, 268, 269, 290, 291,
+        292, 293, 294, 295, 296, 330, 331, 332, 333, 334, 335, 336, 337, 338,
+        339, 340, 341, 345, 353,
+    }  # fmt: skip
 
 
 def test_a_kelvin_sign_is_no_letter_of_an_address() -> None:

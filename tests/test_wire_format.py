@@ -132,7 +132,7 @@ def test_every_row_of_a_multiplier_that_a_machine_can_get_is_on_the_page() -> No
         declared = kind.severity == "declared"
         assert declared == (code in (*range(1, 9), 31, 32)), "the page lists the declared signs by number"
         about = "vm" if code < 20 else "container" if code < 30 else "emulator" if code < 40 else "sources"
-        assert kind.about == about, "numbers from 40 on change nothing, as the page says of all it does not name"
+        assert kind.about == about, "numbers from 40 on are contradictions, as the page says"
 
 
 def reached() -> set[tuple[str, str]]:

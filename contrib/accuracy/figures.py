@@ -8,10 +8,14 @@ from typing import Any, NamedTuple
 
 from samples import FIELDS, FLAGGED, LABELS, VERDICTS, DumpSample, ProbeSample, is_held_out
 
+from metanode.fingerprint.consistency import CODES
+
 Z_95 = 1.96
 """So many standard deviations to both sides hold 95 % of a normal distribution."""
 OUTSIDE_FOLDER = "py_cpuinfo"
 """The folder of dumps that nobody of this project made."""
+FORGED_FOLDER = "forged"
+"""The folder of forgeries: apart from all the others, because their number is whatever one likes."""
 
 
 class Rate(NamedTuple):
@@ -42,11 +46,15 @@ class Rate(NamedTuple):
 
 def groups(samples: Sequence[DumpSample]) -> dict[str, tuple[DumpSample, ...]]:
     """Return the dumps that are reported apart, by the name of their part."""
+    plain = [sample for sample in samples if sample.folder != FORGED_FOLDER]
+    forged = [sample for sample in samples if sample.folder == FORGED_FOLDER]
     return {
-        "all": tuple(samples),
-        "from outside": tuple(sample for sample in samples if sample.folder == OUTSIDE_FOLDER),
-        "composed": tuple(sample for sample in samples if sample.folder != OUTSIDE_FOLDER),
-        "held out": tuple(sample for sample in samples if is_held_out(sample.sha256)),
+        "all": tuple(plain),
+        "from outside": tuple(sample for sample in plain if sample.folder == OUTSIDE_FOLDER),
+        "composed": tuple(sample for sample in plain if sample.folder != OUTSIDE_FOLDER),
+        "held out": tuple(sample for sample in plain if is_held_out(sample.sha256)),
+        "forged": tuple(forged),
+        "forged, held out": tuple(sample for sample in forged if is_held_out(sample.sha256)),
     }
 
 
@@ -80,6 +88,12 @@ def false_alarms(samples: Iterable[DumpSample]) -> Rate:
     return Rate(sum(sample.told in FLAGGED for sample in good), len(good))
 
 
+def contradicted(samples: Iterable[DumpSample]) -> dict[str, tuple[DumpSample, ...]]:
+    """Return for each code of a contradiction the dumps that show it, in the order of the codes."""
+    members = tuple(samples)
+    return {code: tuple(sample for sample in members if code in sample.reasons) for code in CODES}
+
+
 def parsed(samples: Sequence[DumpSample]) -> dict[str, Rate]:
     """Return for each field in how many dumps it was read as a person read it."""
     return {field: Rate(sum(sample.right[field] for sample in samples), len(samples)) for field in FIELDS}
@@ -110,7 +124,6 @@ def as_json(dumps: Sequence[DumpSample], probes: Sequence[ProbeSample]) -> dict[
         parts[name] = {
             "dumps": len(members),
             "confusion": counts,
-            "confusion_by_checks_alone": matrix((sample.label, sample.paid) for sample in members),
             "precision": {label: precision(counts, label) for label in LABELS},
             "recall": {label: recall(counts, label) for label in LABELS},
             "flagged_of_wrong": caught(members),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from figures import (
     Rate,
     caught,
+    contradicted,
     false_alarms,
     groups,
     matrix,
@@ -16,8 +17,21 @@ from figures import (
     recall,
     separation,
 )
-from samples import FIELDS, FLAGGED, HARDWARE, LABELS, NOT_MEASURED, VERDICTS, DumpSample, ProbeSample, is_held_out
+from samples import (
+    CONTRADICTORY,
+    FIELDS,
+    FLAGGED,
+    HARDWARE,
+    LABELS,
+    NOT_MEASURED,
+    VERDICTS,
+    VIRTUAL,
+    DumpSample,
+    ProbeSample,
+    is_held_out,
+)
 
+from metanode.fingerprint.consistency import CODES
 from metanode.fingerprint.probes.envelopes import MARGIN, OUTSIDE_MIN
 
 REPORTED = ("all", "from outside", "held out")
@@ -47,18 +61,34 @@ A label is what was read in the dump itself, in `tests/corpus/expected.toml`, ne
 | virtual machine | `virtual`: it says so, or it lacks features that all processors of its name have |
 | emulated | `emulated` |
 | contradictory | `spliced`: put together, cut or edited, so that it contradicts itself |
+| contradictory | `forged`: a composed dump with some facts of another machine |
 
 The verdict is the first of these that holds, in the order in which scoring lets them overrule each other:
-*emulated* and *virtual machine*, the check of that name fails; *contradictory*, the check of consistency fails
-or one of the signs `FEATURES_MASKED` and `SOURCES_DISAGREE` was found; *unmeasured*, one of the first two
-checks could not look at what it needs; *hardware*, both looked and found nothing. Unmeasured counts against
-recall and not against precision: nobody was accused, and nothing was confirmed."""
+*emulated* and *virtual machine*, the check of that name fails; *contradictory*, the check of consistency fails,
+by a rule of the model database (docs/models.md) or because the machine's own sources disagree or features are
+hidden; *unmeasured*, one of the first two checks could not look at what it needs; *hardware*, both looked and
+found nothing. Weights follow from the same checks. Unmeasured counts against recall and not against precision:
+nobody was accused, and nothing was confirmed."""
 
-CHECKS_ALONE = """\
-### What a weight follows from
+HIDDEN = """\
+### Guests that hide
 
-The two signs named above are told and change no weight in this version of scoring. By the checks alone the same
-dumps are:"""
+{guests} guests above are called contradictory. They were made in virtual machines that show no sign of it, so nothing
+in the dump says *virtual machine*; what gives them away is that features are missing that every processor of their
+name has. Contradictory is therefore the right word for what can be seen, and the label says more than the dump does.
+The word matters for pay: a contradiction is paid as modern hardware at most, a virtual machine is paid `vm_weight` of
+that. A guest that hides with care, and whose host passes every feature on, is called hardware."""
+
+FORGED = """\
+## Forgeries
+
+{count} dumps in `tests/corpus/forged` are composed ones in which some facts of another machine were put, mostly of the
+PC that would run the forgery: its clock, caches, memory, width, features, number of processors, an emulator's timebase.
+{caught} are called contradictory, and by the facts alone: no sign of a virtual machine or an
+emulator stands in any. They are not counted in the figures above, because their number is whatever their author likes.
+
+How often each contradiction was found, in a forgery and in the other dumps (each of which is listed above or is
+labelled contradictory, emulated or virtual machine):"""
 
 PARSING = """\
 ## Parsing
@@ -76,22 +106,23 @@ Captures of the compiled probes, each run judged by itself against the processor
 to help. A ratio's *distance* is how many times its range's nearer end it lies out; 1.0 is the end itself and
 less is inside. A run is emulated when {outside} ratios lie beyond {margin}.0, so the one that decides is number
 {outside} by distance, and that is printed: least to largest of the runs. *Memory* counts runs that read faster
-than the claimed part's bus can carry. The verdict is told in a report and changes no weight in this version."""
+than the claimed part's bus can carry. A machine whose run is emulated is paid as an emulator, one whose memory is
+too fast as modern hardware at most."""
 
 HOLD_OUT = """\
 ## The third held out
 
 A file is held out when its SHA-256, as one big-endian number, is divisible by 3;
-`contrib/accuracy/held_out.toml` lists {dumps} of {all_dumps} dumps and {probes} of {all_probes} captures by
-that hash, so nobody chose them.
+`contrib/accuracy/held_out.toml` lists {dumps} of {all_dumps} dumps, {forged} of {all_forged} forgeries and {probes} of
+{all_probes} captures by that hash, so nobody chose them.
 
 **The figures of this first version are not independent.** Signs, parsers, model data and envelopes were written
 before this third was drawn, and those who wrote them had every file of it before their eyes: they read the
 dumps to write `expected.toml`, composed some of them themselves, corrected the parsers until every row agreed,
-and had the probe captures at hand when ratios and margin were settled. Held out or not, a file was seen by the
-same people. The third becomes a test only for rules that change from now on, and only as long as those who
-change them leave it alone. Dumps that arrive later and are labelled before they are replayed are what would
-give independent figures."""
+composed the forgeries beside the rules that catch them, and had the probe captures at hand when ratios and
+margin were settled. Held out or not, a file was seen by the same people. The third becomes a test only for
+rules that change from now on, and only as long as those who change them leave it alone. Dumps that arrive later
+and are labelled before they are replayed are what would give independent figures."""
 
 LACKS = """\
 ## What the corpus lacks
@@ -112,7 +143,8 @@ LACKS = """\
 - **Independent labels for hidden guests.** {hidden} dumps are labelled virtual machines because features are
   missing that all processors of their name have, which is what the sign `FEATURES_MASKED` looks for. Their
   being flagged is no discovery.
-- **Anyone who lies with care.** Nothing here was forged by someone who read the rules.
+- **Anyone who lies with care.** Each forgery leaves a fact of another machine in. One who reads the model
+  database leaves none, passes this check, and has to pass the compiled probes.
 - **Enough of anything.** The range in brackets is the 95 % interval of Wilson, as if the corpus were a random
   draw, which it is not; read it as the least doubt there is.
 
@@ -121,19 +153,26 @@ The six dumps of `tests/fingerprint/data` have no row in `expected.toml` and are
 
 def render(dumps: Sequence[DumpSample], probes: Sequence[ProbeSample]) -> str:
     """Return the whole page."""
-    held = [sample for sample in dumps if is_held_out(sample.sha256)]
     held_probes = [sample for sample in probes if is_held_out(sample.sha256)]
     parts = groups(dumps)
-    hold_out = HOLD_OUT.format(dumps=len(held), all_dumps=len(dumps), probes=len(held_probes), all_probes=len(probes))
+    hold_out = HOLD_OUT.format(
+        dumps=len(parts["held out"]),
+        all_dumps=len(parts["all"]),
+        forged=len(parts["forged, held out"]),
+        all_forged=len(parts["forged"]),
+        probes=len(held_probes),
+        all_probes=len(probes),
+    )
     lacks = LACKS.format(
         composed=len(parts["composed"]),
-        all_dumps=len(dumps),
-        unmeasured=sum(s.label == HARDWARE and s.told == NOT_MEASURED for s in dumps),
-        hardware=sum(s.label == HARDWARE for s in dumps),
+        all_dumps=len(parts["all"]),
+        unmeasured=sum(s.label == HARDWARE and s.told == NOT_MEASURED for s in parts["all"]),
+        hardware=sum(s.label == HARDWARE for s in parts["all"]),
         emulated=sum(sample.label == "emulated" for sample in probes),
-        hidden=sum("FEATURES_MASKED" in sample.reasons for sample in dumps if sample.label in FLAGGED),
+        hidden=sum("FEATURES_MASKED" in sample.reasons for sample in parts["all"] if sample.label == VIRTUAL),
     )
-    return "\n\n".join([INTRO, WORDS, *_dumps(dumps), *_parsing(dumps), *_probes(probes), hold_out, lacks]) + "\n"
+    told = (*_dumps(dumps), *_forged(dumps), *_parsing(parts["all"]), *_probes(probes))
+    return "\n\n".join([INTRO, WORDS, *told, hold_out, lacks]) + "\n"
 
 
 def _dumps(dumps: Sequence[DumpSample]) -> Iterable[str]:
@@ -155,13 +194,22 @@ def _dumps(dumps: Sequence[DumpSample]) -> Iterable[str]:
     ]
     yield "Flagged means any of the three words against a machine, the right one or not:"
     yield _table(["", *REPORTED], rows)
-    yield _mistakes(dumps)
-    free = [sample for sample in dumps if sample.label in FLAGGED and sample.paid not in FLAGGED]
-    yield (
-        f"{CHECKS_ALONE}\n\n{_matrix(dumps, lambda sample: sample.paid)}\n\n{len(free)} of the "
-        f"{caught(dumps).total} that are not hardware are thus named, and lose no more than with any other unmeasured "
-        "check, which holds a multiplier above 1.0 at 1.0: " + ", ".join(f"`{sample.name}`" for sample in free) + "."
+    yield _mistakes(parts["all"])
+    hidden = [sample for sample in parts["all"] if (sample.label, sample.told) == (VIRTUAL, CONTRADICTORY)]
+    yield HIDDEN.format(guests=len(hidden))
+
+
+def _forged(dumps: Sequence[DumpSample]) -> Iterable[str]:
+    parts = groups(dumps)
+    hits = Rate(sum(sample.told == CONTRADICTORY for sample in parts["forged"]), len(parts["forged"]))
+    yield FORGED.format(count=hits.total, caught=cell(hits))
+    forged, others = contradicted(parts["forged"]), contradicted(parts["all"])
+    yield _table(
+        ["contradiction", "what", "forged", "others"],
+        [[f"`{code}`", CODES[code], str(len(forged[code])), str(len(others[code]))] for code in CODES],
     )
+    held = parts["forged, held out"]
+    yield f"Held out are {len(held)} of them, {sum(s.told == CONTRADICTORY for s in held)} called contradictory."
 
 
 def _mistakes(dumps: Sequence[DumpSample]) -> str:

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 from metanode.core.manifests import parse_toml
 from metanode.fingerprint.capture import read_capture
 from metanode.fingerprint.checks import FAIL, UNMEASURED, Check
-from metanode.fingerprint.classes import recognise
+from metanode.fingerprint.classes import classify
 from metanode.fingerprint.collect import read_machine
-from metanode.fingerprint.consistency import check_consistency
+from metanode.fingerprint.consistency import check_consistency, contradictions
+from metanode.fingerprint.declared import check_emulator, check_virtual_machine
 from metanode.fingerprint.inventory import Inventory
 from metanode.fingerprint.probes.envelopes import JUDGED, OUTSIDE_MIN, envelopes, judge_readings
 from metanode.fingerprint.probes.readings import from_json
-from metanode.fingerprint.scoring import check_emulator, check_virtual_machine
 from metanode.fingerprint.virtual import SIGNS
 
 CORPUS = Path(__file__).resolve().parents[2] / "tests" / "corpus"
@@ -36,6 +36,7 @@ FLAGGED = (VIRTUAL, EMULATED, CONTRADICTORY)
 """Labels of what is not the hardware it says, and verdicts that say so."""
 _LABEL_OF_KIND = {
     "real": HARDWARE, "composed": HARDWARE, "virtual": VIRTUAL, "emulated": EMULATED, "spliced": CONTRADICTORY,
+    "forged": CONTRADICTORY,
 }  # fmt: skip
 FIELDS = ("family", "arch", "model", "cores", "clock")
 
@@ -50,10 +51,9 @@ class DumpSample(NamedTuple):
     """As expected.toml states it."""
     label: str
     told: str
-    """What the report says, signs that change no weight included."""
-    paid: str
-    """What the checks alone say, which is what weights follow."""
+    """What the checks say, and weights follow."""
     reasons: tuple[str, ...]
+    """Codes of failed checks, of contradictions and of signs, each once."""
     right: Mapping[str, bool]
     """Each of FIELDS: the same as in expected.toml."""
 
@@ -87,9 +87,7 @@ def dumps(corpus: Path = CORPUS) -> tuple[DumpSample, ...]:
 def _dump(corpus: Path, folder: str, name: str, row: Mapping[str, Any]) -> DumpSample:
     path = corpus / folder / f"{name}.txt"
     inventory = read_machine(*read_capture(path)).inventory
-    cpu, (family, arch) = inventory.cpu, recognise(inventory)
-    signs = [SIGNS[sign.code] for sign in inventory.signs]
-    sources = any(sign.about == "sources" for sign in signs)
+    cpu, (family, arch) = inventory.cpu, classify(inventory)
     checks = (check_virtual_machine(inventory), check_emulator(inventory), check_consistency(inventory))
     return DumpSample(
         name=name,
@@ -97,9 +95,8 @@ def _dump(corpus: Path, folder: str, name: str, row: Mapping[str, Any]) -> DumpS
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         family=row["family"],
         label=_LABEL_OF_KIND[row["kind"]],
-        told=_verdict(checks, sources_disagree=sources),
-        paid=_verdict(checks, sources_disagree=False),
-        reasons=(*(check.reason for check in checks if check.verdict == FAIL), *(sign.name for sign in signs)),
+        told=_verdict(checks),
+        reasons=_reasons(inventory, checks),
         right={
             "family": family == row["family"],
             "arch": arch == row["arch"],
@@ -115,14 +112,20 @@ def _model(inventory: Inventory) -> tuple[str, list[int], str]:
     return cpu.name, [cpu.family, cpu.model, cpu.stepping], f"{cpu.pvr:08x}"
 
 
-def _verdict(checks: tuple[Check, Check, Check], *, sources_disagree: bool) -> str:
+def _reasons(inventory: Inventory, checks: tuple[Check, ...]) -> tuple[str, ...]:
+    failed = (check.reason for check in checks if check.verdict == FAIL and check.reason != "CONTRADICTION")
+    codes = (item.code for item in contradictions(inventory))
+    return tuple(dict.fromkeys((*failed, *codes, *(SIGNS[sign.code].name for sign in inventory.signs))))
+
+
+def _verdict(checks: tuple[Check, Check, Check]) -> str:
     """Put three checks into one word, in the order in which scoring lets them overrule each other."""
     virtual, emulator, consistency = checks
     if emulator.verdict == FAIL:
         return EMULATED
     if virtual.verdict == FAIL:
         return VIRTUAL
-    if consistency.verdict == FAIL or sources_disagree:
+    if consistency.verdict == FAIL:
         return CONTRADICTORY
     if UNMEASURED in (virtual.verdict, emulator.verdict):
         return NOT_MEASURED

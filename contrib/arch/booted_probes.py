@@ -49,9 +49,15 @@ def boot(folder: Path, kernel: Path, claimed: str, runs: int, rounds: int) -> li
     except (FileNotFoundError, subprocess.TimeoutExpired) as error:
         raise BuildError(f"{EMULATOR}: {error}") from None
     said = done.stdout.replace("\r", "")
-    parts = re.findall(r"^INIT begin /probes (\w+) .*\n((?:\d+ .*\n)+)", said, re.M)
-    if [name for name, _ in parts] != [challenge.hex() for challenge in challenges]:
-        raise BuildError(f"{EMULATOR} ran {len(parts)} of {runs}; it ended with {said[-200:]!r}")
+    found = runs_told(said)
+    if [one.challenge for one in found] != challenges:
+        raise BuildError(f"{EMULATOR} ran {len(found)} of {runs}; it ended with {said[-200:]!r}")
+    return found
+
+
+def runs_told(console: str) -> list[Readings]:
+    """Return what each run of the program wrote to the serial console."""
+    parts = re.findall(r"^INIT begin /probes (\w+) .*\n((?:\d+ .*\n)+)", console, re.M)
     return [from_program(bytes.fromhex(name), text) for name, text in parts]
 
 

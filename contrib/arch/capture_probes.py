@@ -27,6 +27,7 @@ import booted_probes
 import targets
 from toolchain import PROBES, BuildError, Toolchain
 
+from metanode.fingerprint.classes import processor_key
 from metanode.fingerprint.collect import collect
 from metanode.fingerprint.probes.compiled import measure_compiled
 from metanode.fingerprint.probes.envelopes import judge_readings, microarchitecture_of
@@ -116,7 +117,7 @@ def booted(only: set[str]) -> Iterator[Target]:
 def found(folder: Path, only: set[str]) -> Iterator[Target]:
     """Yield what can be run here, and say why something cannot."""
     if not only or "native" in only:
-        claimed = microarchitecture_of(collect().inventory)
+        claimed = microarchitecture_of(processor_key(collect().inventory))
         yield Target("native", "the machine itself, or a virtual machine of its kind", claimed, ())
     builds = {build.name: build for build in targets.load().builds}
     for name, cpu, claimed in EMULATED:

@@ -6,7 +6,9 @@ extension module, and the tests of BOOTED.  Read from the serial console, it mus
 - the kernel says what the processor is, and whether it has AltiVec;
 - the driver finds and passes exactly the paths that targets.toml names for that processor, and Python hashes by the
   best of them: AltiVec on the G4, portable C on the G3, from the same files; an illegal instruction fails the row;
-- no test fails, and the machine powers itself off.
+- no test fails, and the machine powers itself off;
+- RUNS runs of the compiled probes, each for a challenge of its own, are called emulated one and all, by their timings
+  alone: this machine has a kernel, a vDSO and a /proc of its own, and shows nothing else.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from pathlib import Path
 import ppc_python
 import python_rows
 import targets
+from booted_probes import runs_told
 from cpio import Archive, open_compressed
 from cross_extension import extensions
 from foreign import ROOT, Failure, Foreign, Say, Unavailable, ended_with_us, finish, run
@@ -31,7 +34,10 @@ from report import complaint, ending, read
 from run import BUILD, Progress
 from staging import site, stage
 from table import Row, failed, text, to_json
-from toolchain import BuildError, Toolchain
+from toolchain import PROBES, BuildError, Toolchain
+
+from metanode.fingerprint.checks import FAIL
+from metanode.fingerprint.probes.envelopes import judge_readings
 
 HERE = Path(__file__).parent
 INIT = HERE / "powermac_init.c"
@@ -43,6 +49,8 @@ BOOT_S_MAX = 600
 TOOL_S_MAX = 120
 MEMORY_MIB = 768
 EXAMPLES_MAX = 5
+RUNS, ROUNDS = 10, 45
+"""Runs of the compiled probes, and samples of each short one, as the miner takes them."""
 LIBRARIES = ("ld.so.1", "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1")
 NOT_NEEDED = frozenset({
     "include", "site-packages", "lib2to3", "idlelib", "tkinter", "ensurepip", "distutils", "pydoc_data", "share", "bin",
@@ -65,12 +73,15 @@ class Machine:
     options: tuple[str, ...]
     says: str
     """What /proc/cpuinfo must match."""
+    claimed: str
+    """The microarchitecture that its processor would be, were it one."""
 
 
 MACHINES = (
-    Machine("mac99", "7447a", ("-M", "mac99,via=pmu", "-cpu", "7447a"), r"cpu\s*: 7447A, altivec supported"),
-    Machine("g3beige", "750", ("-M", "g3beige", "-cpu", "750"), r"cpu\s*: 740/750\s*$"),
-)
+    Machine("mac99", "7447a", ("-M", "mac99,via=pmu", "-cpu", "7447a"), r"cpu\s*: 7447A, altivec supported",
+            "powerpc-7450"),
+    Machine("g3beige", "750", ("-M", "g3beige", "-cpu", "750"), r"cpu\s*: 740/750\s*$", "powerpc-750"),
+)  # fmt: skip
 
 
 def rows(build: Path, names: tuple[str, ...], say: Say) -> Iterator[Row]:
@@ -113,15 +124,19 @@ def judge(output: str, code: int | None, machine: Machine) -> tuple[str, str, st
     driver = read(output)
     said = python_rows.read(output)
     path = str((said or {}).get("selected", "-"))
+    verdicts = [judge_readings(one, machine.claimed)[0] for one in runs_told(output)]
+    caught = sum(verdict.verdict == FAIL for verdict in verdicts)
     checks = [
         ending(ends[1], "") if len(ends) > 1 else "the driver did not end",
         complaint(driver, build, processor),
         "Python said nothing" if said is None else python_rows.complaint(said, target),
+        "" if caught == len(verdicts) == RUNS else f"{caught} of {len(verdicts)} runs of the probes called emulated",
         "" if code == 0 and "INIT power off" in output else "it did not power off",
     ]
     cases = ", ".join(f"{name} {outcome.removeprefix('ok ')}" for name, outcome in driver.paths.items())
     passed = (said or {}).get("outcomes", {}).get("passed", 0)
-    return path, f"{cases}; {passed} Python tests pass; {driver.words}; powered off", next(filter(None, checks), "")
+    told = f"{cases}; {passed} Python tests pass; {caught} of {len(verdicts)} runs called emulated"
+    return path, f"{told}; {driver.words}; powered off", next(filter(None, checks), "")
 
 
 def _kernel(build: Path) -> Path:
@@ -154,6 +169,7 @@ def _file_system(build: Path, say: Say) -> Path:
     say("powermac: building the driver")
     ppc = next(build for build in targets.load().builds if build.name == "ppc")
     driver = Toolchain((ppc.compiler, *ppc.flags), build / ppc.name).driver()
+    probes = Toolchain((ppc.compiler, *ppc.flags), build / ppc.name / "probes", shim=PROBES).probes()
     init = folder / "init"
     run([*python.compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-static", str(INIT), "-o", str(init)], TOOL_S_MAX)
     say("powermac: packing the file system")
@@ -165,6 +181,7 @@ def _file_system(build: Path, say: Say) -> Path:
         archive.character_device("dev/console", 5, 1)
         archive.file("init", init.read_bytes(), 0o755)
         archive.file("driver", driver.read_bytes(), 0o755)
+        archive.file("probes", probes.read_bytes(), 0o755)
         _python(archive, python)
         archive.tree("tree", tree, without=NOT_NEEDED)
         archive.tree("site", packages, without=NOT_NEEDED)
@@ -189,9 +206,11 @@ def _python(archive: Archive, python: Foreign) -> None:
 def _commands(python: Foreign) -> str:
     search = ":".join(["/tree/src", "/site", *(f"/search{number}" for number, _ in enumerate(python.search))])
     interpreter = f"/pyppc/bin/{ppc_python.MINOR}"
+    probes = "".join(f"/probes {os.urandom(32).hex()} {ROUNDS}\n" for _ in range(RUNS))
     return (
         f"{interpreter} -S -c print(open('/proc/cpuinfo').read())\n"
         "/driver\n"
+        f"{probes}"
         f"PYTHONPATH={search} HOME=/root {interpreter} -S /python_inside.py {interpreter} {EXAMPLES_MAX} "
         f"--color=no --rootdir=/tree -c /tree/pyproject.toml {' '.join(f'/tree/{test}' for test in BOOTED)}\n"
     )

@@ -1,8 +1,9 @@
 """Build and run the C shims, and whole Python, on foreign architectures: `make test-arch`.
 
 Prints a table architecture x processor x path x result.  Row by row: targets.toml says what is built and which paths
-must be found on which processor (shims.py), which systems are linked for only (linking.py), and python_rows.py runs the
-Python tests inside foreign systems.  docs/architectures.md tells what that proves.
+must be found on which processor (shims.py), which systems are linked for only (linking.py), python_rows.py runs the
+Python tests inside foreign systems, fingerprint_rows.py the fingerprint command in emulators that hide.
+docs/architectures.md tells what that proves.
 
 The exit code is 1 when a row failed, or was skipped although nothing was left out on purpose (--skips-allowed).
 """
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import fingerprint_rows
 import linking
 import packages
 import ppc_python
@@ -36,7 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--only", default="", metavar="NAMES",
-        help="comma-separated architectures, processors or kinds (vectors, linked, python): ppc,cortex-a7",
+        help="comma-separated architectures, processors or kinds (vectors, linked, python, fingerprint): ppc,cortex-a7",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--ci", action="store_true", help="only the builds marked `ci` in targets.toml")
@@ -102,12 +104,13 @@ def _all_rows(options: Options, table: targets.Targets, *, ci: bool) -> Iterator
     if not ci:
         yield from linking.rows(options, table)
         yield from python_rows.rows(options)
+        yield from fingerprint_rows.rows(options)
 
 
 def _names(table: targets.Targets) -> Iterable[str]:
     yield from (build.name for build in table.builds)
     yield from (link.target for link in table.links)
-    yield from (shims.WHAT, linking.WHAT, python_rows.KIND)
+    yield from (shims.WHAT, linking.WHAT, python_rows.KIND, fingerprint_rows.KIND)
 
 
 class Progress:

@@ -196,6 +196,11 @@ def host() -> dict[str, Any]:
     }
 
 
+def load_words() -> str:
+    """Return how busy the machine was lately, in words."""
+    return f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+
+
 def commit() -> str:
     """Return the commit that was measured, with `+changes` when the tree differs from it."""
     try:

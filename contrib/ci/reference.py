@@ -24,6 +24,7 @@ from metanode.core.hooks import HOOK_API, HookSpecs, PluginContext
 from metanode.core.manifests import Manifest, SettingSpec
 from metanode.core.model.errors import ERROR_CODES
 from metanode.core.model.params import PARAM_RANGES, PROFILES, network, param_help
+from metanode.core.peer_settings import PEERS_SETTINGS
 from metanode.core.roles import MANY_ROLES, SINGLE_ROLES
 from metanode.core.settings import NODE_SETTINGS
 from metanode.miner.config import Config
@@ -175,6 +176,10 @@ def settings() -> str:
         "## `[node]`",
         "",
         *_settings_table(NODE_SETTINGS),
+        "",
+        "## `[peers]`",
+        "",
+        *_settings_table(PEERS_SETTINGS),
         "",
         "## `[roles]`",
         "",

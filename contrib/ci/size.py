@@ -18,10 +18,11 @@ SHIPPED = ("core", "plugins", "miner", "fingerprint", "platforms")
 KERNEL = ("kernel", "supervision", "dispatch", "loading", "settings", "roles", "hooks")
 KERNEL_LINES_MAX = 1_500
 CORE_LINES_MAX = 8_000
+VERBS_LINES_MAX = 4_500
 KIT_LINES_MAX = 2_500
 PLUGIN_LINES_MAX = 1_500
 SHIPPED_LINES_MAX = 45_000
-DECIDED = {"plugins/ledger/attested": (2_000, "docs/decisions/0006-line-budgets.md")}
+DECIDED = {"plugins/ledger/attested": (3_000, "docs/decisions/0006-line-budgets.md")}
 """Other budgets for single folders, and the page that says why."""
 
 _SILENT = {
@@ -56,10 +57,11 @@ def sources(folder: Path) -> list[Path]:
 
 def main() -> int:
     """Print each budget and return 1 when one is overrun."""
-    kit = sources(ROOT / "core" / "testing")
+    kit, verbs = sources(ROOT / "core" / "testing"), sources(ROOT / "core" / "cli")
     rows = [
         ("kernel", count(ROOT / "core" / f"{name}.py" for name in KERNEL), KERNEL_LINES_MAX),
-        ("core", count(set(sources(ROOT / "core")) - set(kit)), CORE_LINES_MAX),
+        ("core", count(set(sources(ROOT / "core")) - set(kit) - set(verbs)), CORE_LINES_MAX),
+        ("core/cli", count(verbs), VERBS_LINES_MAX),
         ("core/testing", count(kit), KIT_LINES_MAX),
     ]
     for manifest in sorted((ROOT / "plugins").glob("*/*/plugin.toml")):

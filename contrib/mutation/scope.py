@@ -9,11 +9,12 @@ PARTS = {
     "core/model": ("tests/core/model",),
     "plugins/ledger/attested": ("tests/plugins/ledger",),
     "fingerprint": ("tests/fingerprint",),
+    "fingerprint/consistency": ("tests/fingerprint",),
 }
 """Folder of modules, and the tests of the part."""
 NOT_RULES = frozenset({"plugin", "routes", "routes_views", "replies", "records", "sponsor"})
 """Of the ledger: its wiring and its HTTP face, which are not rules of the chain."""
-SCORING = ("scoring", "classes", "consistency", "samples", "keyed", "multipliers", "virtual", "inventory")
+SCORING = ("scoring", "classes", "models", "samples", "keyed", "multipliers", "virtual", "inventory")
 OWN = {
     "core/model/edwards25519": ("test_ed25519.py", "test_ecvrf.py"),
     "core/model/params": ("test_genesis.py",),
@@ -31,6 +32,9 @@ OWN = {
     "plugins/ledger/attested/tables": ("test_state.py",),
     "plugins/ledger/attested/verdicts": ("test_validity.py",),
     "plugins/ledger/attested/views": ("test_contract.py",),
+    "fingerprint/consistency/board": ("test_consistency.py",),
+    "fingerprint/consistency/contradiction": ("test_consistency.py",),
+    "fingerprint/consistency/processor": ("test_consistency.py", "test_consistency_x86.py"),
     "fingerprint/classes": ("test_every_model.py", "test_scoring.py", "test_multipliers.py"),
 }
 """Own tests of a module where they are not `test_<module>.py`."""

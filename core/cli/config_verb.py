@@ -70,13 +70,16 @@ def effective(settings: Settings, discovery: Discovery) -> dict[str, Any]:
             role, _, short = name.partition(".")
             plugins.setdefault(role, {})[short] = {key: redact(key, _plain(value)) for key, value in values.items()}
     roles = {role: names[0] if role in SINGLE_ROLES else list(names) for role, names in settings.roles.items()}
-    return {"node": asdict(settings.node), "roles": roles, "plugins": plugins}
+    tables: dict[str, Any] = {"node": asdict(settings.node), "roles": roles}
+    if settings.peers.dial or settings.peers.allow:
+        tables["peers"] = settings.peers.as_values()
+    return {**tables, "plugins": plugins}
 
 
 def as_toml(tables: Mapping[str, Any]) -> list[str]:
     """Return the tables as lines of TOML."""
     lines: list[str] = []
-    flat = [("node", tables["node"]), ("roles", tables["roles"])]
+    flat = [(name, tables[name]) for name in ("node", "roles", "peers") if name in tables]
     flat += [(f"plugins.{role}.{name}", row) for role, rows in tables["plugins"].items() for name, row in rows.items()]
     for name, table in flat:
         lines += [*([""] if lines else []), f"[{name}]"]

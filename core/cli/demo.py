@@ -1,7 +1,7 @@
 """`metanode demo`: the whole story on this machine, with real processes, in a minute.
 
-A node and a miner run as processes of their own, on real hardware facts, a real database and real HTTP.  The demo
-only watches and, once a reward has come, spends it: a transfer, its proof, and the check of the proof by
+Four validators and a miner run as processes of their own, on real hardware facts, real databases and real HTTP.  The
+demo only watches and, once a reward has come, spends it: a transfer, its proof, and the check of the proof by
 `metanode verify`.  With `--seconds` it ends by itself and exits 0 only if every step happened.
 """
 
@@ -14,14 +14,16 @@ import signal
 import tempfile
 import time
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from metanode.core.cli.console import Console
 from metanode.core.cli.demo_processes import Processes, run_verb
 from metanode.core.cli.demo_story import BUNDLE_FILE, WALLET, Story
+from metanode.core.cli.dev_homes import make_homes
+from metanode.core.cli.dev_topology import Topology
 from metanode.core.cli.node_api import NodeApi
+from metanode.core.cli.stopping import Stop
 from metanode.core.cli.verbs import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from metanode.core.crypto import install
 from metanode.core.home import Home
 from metanode.core.model.errors import MetanodeError
 
@@ -30,6 +32,8 @@ START_S_MAX = 30.0
 SECONDS_MAX = 86_400
 """Longest demo that may be asked for, seconds: a day."""
 POLL_S = 0.25
+VALIDATORS = 4
+"""The fewest that stand one of them lying or gone."""
 
 
 class DemoVerb:
@@ -55,7 +59,7 @@ class DemoVerb:
         console: Console = args.console
         processes = Processes(directory)
         story = Story(console, directory, run_verb)
-        with _Stop() as stop:
+        with Stop() as stop:
             try:
                 api = _start(processes, directory, story, stop)
                 while api is not None and not stop.number:
@@ -105,27 +109,30 @@ def _directory(keep: Path | None) -> Path:
 
 
 def _tell_kept(console: Console, directory: Path) -> None:
-    home = directory / "node"
-    console.line(f"\nkept in {directory}; go on with")
-    console.line(f"  metanode run --home {home}")
+    homes = sorted(path for path in directory.glob("v*") if path.is_dir())
+    console.line(f"\nkept in {directory}; go on with at least three of")
+    for home in homes:
+        console.line(f"  metanode run --home {home}")
     bundle = directory / BUNDLE_FILE
     if bundle.exists():
-        console.line(f"  metanode verify {bundle} --genesis {home / 'genesis.json'}")
+        console.line(f"  metanode verify {bundle} --genesis {homes[0] / 'genesis.json'}")
 
 
-def _start(processes: Processes, directory: Path, story: Story, stop: _Stop) -> NodeApi | None:
-    """Make a home and a wallet, start the node and the miner; return how to ask the node, None when stopped."""
-    home = Home(directory / "node")
-    story.step("making a node's home, with keys and a genesis of its own")
-    run_verb("init", "--home", str(home.path), "--network", "devnet", "--port", "0", "--name", "demo")
+def _start(processes: Processes, directory: Path, story: Story, stop: Stop) -> NodeApi | None:
+    """Make homes and a wallet, start the nodes and the miner; return how to ask the first node, None when stopped."""
+    story.step("making the homes of four validators, with keys of their own and one genesis")
+    install()
+    homes = [place.home for place in make_homes(directory, Topology("devnet", VALIDATORS, 0))]
+    home = homes[0]
     story.step("making a wallet")
     # Under the passphrase of the node's own keys, so that a kept demo can be gone on with.
     passphrase_file = ["--passphrase-file", str(home.passphrase_file)]
     account: str = run_verb("wallet", "new", WALLET, "--home", str(home.path), *passphrase_file)["account"]
     if stop.number:
         return None
-    story.step("starting the node")
-    processes.spawn("node", ["metanode.core.cli", "run", "--home", str(home.path)])
+    story.step("starting the nodes, joined by encrypted connections")
+    for each in homes:
+        processes.spawn(f"node {each.path.name}", ["metanode.core.cli", "run", "--home", str(each.path)])
     url = _address(processes, home, stop)
     if url is None:
         return None
@@ -148,7 +155,7 @@ def _start(processes: Processes, directory: Path, story: Story, stop: _Stop) -> 
     return NodeApi(url)
 
 
-def _address(processes: Processes, home: Home, stop: _Stop) -> str | None:
+def _address(processes: Processes, home: Home, stop: Stop) -> str | None:
     """Return where the node listens once it does, None when stopped before."""
     deadline = time.monotonic() + START_S_MAX
     while time.monotonic() < deadline:
@@ -159,33 +166,8 @@ def _address(processes: Processes, home: Home, stop: _Stop) -> str | None:
         if state is not None and state.get("addresses"):
             return str(state["addresses"][0])
         time.sleep(0.05)
-    raise MetanodeError(
-        "TIMEOUT", f"the node does not answer after {START_S_MAX:g} s: {processes.last_words('node')}"
-    )
-
-
-class _Stop:
-    """Notes the first signal that asks the demo to end; more of them change nothing, so that it ends whole.
-
-    No exception is thrown into whatever runs: a process started in that moment would be forgotten.
-    """
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> _Stop:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # else it runs under nohup
-                self._before[number] = signal.signal(number, self._on_signal)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.number = self.number or number
+    said = processes.last_words(f"node {home.path.name}")
+    raise MetanodeError("TIMEOUT", f"the node does not answer after {START_S_MAX:g} s: {said}")
 
 
 VERB = DemoVerb()

@@ -30,7 +30,7 @@ class Processes:
         return _said(self._log(name).read_text(errors="replace"))
 
     def _log(self, name: str) -> Path:
-        return self._directory / f"{name}.log"
+        return self._directory / f"{name.replace(' ', '-')}.log"
 
     def spawn(self, name: str, words: list[str]) -> None:
         """Start a module as a process in a session of its own, so that Ctrl-C reaches only the demo."""

@@ -127,14 +127,29 @@ class Story:
             if not self._attested_id:
                 self._attested_id = event["reply"]["id"]
                 self._print("miner", text, "dim", indent=3)
+                self._verdict(event["reply"])
         elif kind == "check":
             check = event["check"]
             color = {"pass": "green", "fail": "red"}.get(check["verdict"], "yellow")
-            self._print(f"{check['verdict']:10}", f"{check['name']:19} {check['reason']}", color, indent=3)
+            words = f"{check['words']} [{check['reason']}]" if check.get("words") else check["reason"]
+            self._print(f"{check['verdict']:10}", f"{check['name']:19} {words}", color, indent=3)
         elif kind == "registered":
             self._happened("registered", text)
         elif kind not in ("paid", "measuring"):
             self._print("miner", text, "dim", indent=3)
+
+    def _verdict(self, reply: Mapping[str, Any]) -> None:
+        """Tell what the machine counts for, what of it is paid now, and what holds it down."""
+        weight, payable = reply["weight"], reply.get("payable", reply["weight"])
+        text = f"{reply['class']}, weight {_weight(weight)}"
+        if payable != weight:
+            text += f", {_weight(payable)} of it paid at once and the rest kept in escrow"
+        if "mainnet_weight" in reply:
+            reason = f" ({reply['mainnet_reason']})" if reply.get("mainnet_reason") else ""
+            text += f"; on mainnet {_weight(reply['mainnet_weight'])}{reason}"
+        self._print("class     ", text, "bold", indent=3)
+        for cap in reply.get("caps", ()):
+            self._print("cap       ", f"{cap['name']}: {cap['lift']}", "yellow", indent=3)
 
     def _look_for_attestation(self, api: NodeApi) -> None:
         view = api.transaction(self._attested_id)
@@ -226,6 +241,12 @@ class Story:
              "seconds": round(took_s, 1), "api": self._url, "clean": clean},
             ["", self._console.style(f"{head} in {took_s:.0f} s; {ended}", "bold"), *rows],
         )  # fmt: skip
+
+
+def _weight(weight: int) -> str:
+    """Return a weight, in billionths, as people read it."""
+    text = format_amount(weight // 1000).rstrip("0")
+    return f"{text}0" if text.endswith(".") else text
 
 
 def _short(checked: list[str]) -> str:

@@ -34,7 +34,7 @@ ledger = "attested"
 mempool = "fifo"
 consensus = "solo"
 transport = []
-api = ["http"]
+api = ["http", "status"]
 
 [plugins.api.http]
 host = "127.0.0.1"

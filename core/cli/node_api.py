@@ -105,6 +105,21 @@ class NodeApi:
             reply.require()
         return reply.body
 
+    def machine(self, text: str) -> dict[str, Any]:
+        """Return a machine on record by its account, key or index.
+
+        :raises MetanodeError: BAD_ADDRESS, none of these; MACHINE_UNKNOWN.
+        """
+        if not text.isascii() or not text.isalnum():  # the text becomes part of a path
+            raise MetanodeError("BAD_ADDRESS", f"{text[:80]!r} is no machine", "mn1..., a key in hex, or an index")
+        view: dict[str, Any] = self._http.get(f"/v1/miners/{text}").require()
+        return view
+
+    def header_hash(self, height: int) -> bytes:
+        """Return the hash of the header at a height of at least 1; raises NOT_FOUND where the node has none."""
+        block = self._http.get(f"/v1/blocks/{height}").require()
+        return bytes.fromhex(block["header_hash"])
+
     def get(self, path: str) -> Any:
         """GET any other route."""
         return self._http.get(path).require()
@@ -117,23 +132,32 @@ class NodeApi:
         results: list[dict[str, Any]] = answer["results"]
         return results
 
-    def transfer(
-        self, key: KeyPair, genesis: Genesis, to: bytes, amount: int, *, fee: int | None, memo: bytes
+    def envelope(
+        self, key: KeyPair, genesis: Genesis, kind: int, body: bytes, *, fee: int | None = None
     ) -> Envelope:
-        """Build and sign a transfer that fits the sender's state on this node."""
+        """Build and sign an envelope that fits the sender's state on this node.
+
+        :param fee: micro-units; the chain's minimum when None.
+        """
         view = self.account(key.account)
         return build_envelope(
             chain_id=genesis.chain_id,
-            kind=kinds.TRANSFER,
+            kind=kind,
             sender=key.account,
             nonce=view["next_nonce"],
             fee=genesis.params.min_fee if fee is None else fee,
             valid_until=self.head()["height"] + min(VALID_BLOCKS, genesis.params.max_valid),
-            body=Transfer(to, amount, memo).encode(),
+            body=body,
             public_key=b"" if view["public_key"] else key.public_key,
             sign=key.sign,
             genesis_hash=genesis.hash,
         )
+
+    def transfer(
+        self, key: KeyPair, genesis: Genesis, to: bytes, amount: int, *, fee: int | None, memo: bytes
+    ) -> Envelope:
+        """Build and sign a transfer that fits the sender's state on this node."""
+        return self.envelope(key, genesis, kinds.TRANSFER, Transfer(to, amount, memo).encode(), fee=fee)
 
     def wait_final(self, envelope_id: str, timeout_s: float) -> dict[str, Any]:
         """Return the transaction once it is final.

@@ -1,6 +1,6 @@
 """Bodies of the kinds that `ledger.attested` applies; wallets and miners build the same ones.
 
-Each body is one canonical map.  `KINDS` lists the kinds for a `KindRegistry`.
+Each body is one canonical map; those about stake are in `stake_bodies`.  `KINDS` lists all for a `KindRegistry`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from metanode.core.model.limits import (
     INVENTORY_BYTES_MAX,
     MEMO_BYTES_MAX,
     PROBE_RESULTS_MAX,
+    PROPOSAL_BYTES_MAX,
+    PROPOSAL_ITEMS_MAX,
     PUBLIC_KEY_BYTES,
+    RECORD_SAMPLES_BYTES_MAX,
     SAMPLES_BYTES_MAX,
     SIGNATURE_BYTES,
 )
+from metanode.core.model.stake_bodies import decode_bond, decode_evidence, decode_unbond
 
 RECORD_VERSION = 1
 SALT_BYTES = 32
@@ -122,7 +126,7 @@ class MachineRecord:
     challenge_height: int
     probe_results: ProbeResults
     samples: bytes = field(repr=False)
-    """Summary of the probes' timings, at most 256 bytes."""
+    """Summary of the probes' timings, at most 512 bytes."""
     agent: str
     """The program that measured, such as `metanode/0.1.0`."""
 
@@ -159,7 +163,7 @@ def decode_machine_record(data: bytes) -> MachineRecord:
         inventory=inventory,
         challenge_height=codec.expect_uint(fields[5], "machine_record.challenge_height"),
         probe_results=_probe_results(fields[6], "machine_record.probe_results"),
-        samples=codec.expect_bytes(fields[7], "machine_record.samples", maximum=SAMPLES_BYTES_MAX),
+        samples=codec.expect_bytes(fields[7], "machine_record.samples", maximum=RECORD_SAMPLES_BYTES_MAX),
         agent=codec.expect_text(fields[8], "machine_record.agent", maximum=AGENT_BYTES_MAX),
     )
 
@@ -211,6 +215,75 @@ def _probe_results(value: codec.Value, what: str) -> ProbeResults:
     return tuple(results)
 
 
+@dataclass(frozen=True)
+class MachineUnbind:
+    """The owner takes a machine off the record, or hands it over; sent by the owner's account."""
+
+    machine: bytes
+    """Account id of the machine's key."""
+    new_owner: bytes = b""
+    """Account that is paid from the next epoch on; empty unbinds the machine for good."""
+
+    def encode(self) -> bytes:
+        """Return CBOR {0 machine, 1 new_owner}."""
+        return codec.encode({0: self.machine, 1: self.new_owner})
+
+
+def decode_machine_unbind(data: bytes) -> MachineUnbind:
+    """Decode an unbinding or hand-over; raises Rejection BAD_SHAPE, or CodecError."""
+    fields = codec.read_small_map(data, range(2), "machine_unbind")
+    new_owner = codec.expect_bytes(fields[1], "machine_unbind.new_owner", maximum=ACCOUNT_BYTES)
+    if len(new_owner) not in (0, ACCOUNT_BYTES):
+        raise Rejection("BAD_SHAPE", f"machine_unbind.new_owner of {len(new_owner)} bytes", "20 bytes, or none")
+    return MachineUnbind(codec.expect_bytes(fields[0], "machine_unbind.machine", size=ACCOUNT_BYTES), new_owner)
+
+
+PROPOSE, APPROVE = 0, 1
+"""Actions of a `Govern`."""
+CALIBRATE = 1
+"""Type of a proposal: [model, report, report, ...].  2 (parameters) is kept for later rules."""
+SEAT = 3
+"""Type of a proposal: [account, ADMIT or REMOVE], who may have a seat in the validator set."""
+REMOVE, ADMIT = 0, 1
+
+
+@dataclass(frozen=True)
+class Govern:
+    """A member of the validator set proposes a change of the rules' data, or approves one."""
+
+    action: int
+    payload: bytes = field(repr=False)
+    """PROPOSE: a proposal, CBOR [type, content]; APPROVE: the `proposal_id` of one."""
+
+    def encode(self) -> bytes:
+        """Return CBOR {0 action, 1 payload}."""
+        return codec.encode({0: self.action, 1: self.payload})
+
+
+def decode_govern(data: bytes) -> Govern:
+    """Decode a govern body, all but a proposal's content; raises Rejection BAD_SHAPE, or CodecError."""
+    fields = codec.read_small_map(data, range(2), "govern")
+    action = codec.expect_uint(fields[0], "govern.action", maximum=APPROVE)
+    payload = codec.expect_bytes(fields[1], "govern.payload", maximum=PROPOSAL_BYTES_MAX)
+    if action == APPROVE:
+        codec.expect_bytes(payload, "govern.payload", size=HASH_BYTES)
+    else:
+        decode_proposal(payload)
+    return Govern(action, payload)
+
+
+def decode_proposal(data: bytes) -> tuple[int, list[codec.Value]]:
+    """Return (type, content) of a proposal; raises Rejection BAD_SHAPE, or CodecError."""
+    parts = codec.expect_list(codec.decode_small(data, "proposal", depth_max=2), "proposal", size=2)
+    content = codec.expect_list(parts[1], "proposal.content", maximum=PROPOSAL_ITEMS_MAX)
+    return codec.expect_uint(parts[0], "proposal.type"), content
+
+
+def proposal_id(proposal: bytes, genesis_hash: bytes) -> bytes:
+    """Return H(policy, genesis_hash || proposal): what an approval names."""
+    return H("policy", genesis_hash + proposal)
+
+
 def record_digest(inner: bytes, genesis_hash: bytes) -> bytes:
     """Return what the machine key signs: H(machine, genesis_hash || inner)."""
     return H("machine", genesis_hash + inner)
@@ -236,5 +309,10 @@ KINDS = (
     kinds.Kind(kinds.MACHINE_COMMIT, "machine_commit", False, kinds.Lane.TRANSACTION, decode_machine_commit),
     kinds.Kind(kinds.MACHINE_REVEAL, "machine_reveal", False, kinds.Lane.TRANSACTION, decode_machine_reveal),
     kinds.Kind(kinds.ATTEST, "attest", True, kinds.Lane.ATTESTATION, decode_attest),
+    kinds.Kind(kinds.MACHINE_UNBIND, "machine_unbind", False, kinds.Lane.TRANSACTION, decode_machine_unbind),
+    kinds.Kind(kinds.BOND, "bond", False, kinds.Lane.TRANSACTION, decode_bond),
+    kinds.Kind(kinds.UNBOND, "unbond", False, kinds.Lane.TRANSACTION, decode_unbond),
+    kinds.Kind(kinds.GOVERN, "govern", False, kinds.Lane.TRANSACTION, decode_govern),
+    kinds.Kind(kinds.EVIDENCE, "evidence", True, kinds.Lane.CONSENSUS, decode_evidence),
 )
 """The kinds built in version 1, for `KindRegistry.register`."""

@@ -7,9 +7,9 @@ so nothing here ever encodes an envelope a second time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from metanode.core.model import codec
 from metanode.core.model.accounts import account_id, to_bech32m
@@ -21,8 +21,17 @@ from metanode.core.model.limits import ACCOUNT_BYTES, ENVELOPE_BYTES_MAX, PUBLIC
 VERSION = 1
 ALG_ED25519 = 1
 
-_TYPES = [int, int, int, bytes, int, int, int, bytes, int]
-"""Fields 0 to 8 of nearly every envelope: seen at one glance, and looked at one by one where they differ."""
+_UINT = rb"([\x00-\x17]|\x18[\x18-\xff]|\x19(?!\x00)..|\x1a(?!\x00\x00)....|\x1b(?!\x00{4}).{8})"
+"""An unsigned integer in its shortest form."""
+_START = re.compile(
+    rb"\x82(?:\x58([\x18-\xff])|\x59((?!\x00)..))"  # [signed of at least 24 bytes,
+    rb"([\xa9\xaa])\x00" + _UINT + rb"\x01" + _UINT + rb"\x02" + _UINT  # {v, chain_id, kind,
+    + rb"\x03\x54(.{20})\x04" + _UINT + rb"\x05" + _UINT + rb"\x06" + _UINT  # from, nonce, fee, valid_until,
+    + rb"\x07(?:([\x40-\x57])|\x58([\x18-\xff])|\x59((?!\x00)..))",  # body
+    re.DOTALL,
+)  # fmt: skip
+_END = re.compile(rb"\x08" + _UINT + rb"(?:\x09\x58\x20(.{32}))?\x58\x40(.{64})", re.DOTALL)
+"""What follows the body: alg, perhaps pubkey}, signature]."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +71,58 @@ def decode_envelope(raw: bytes) -> Envelope:
     """
     if len(raw) > ENVELOPE_BYTES_MAX:
         raise Rejection("TOO_LARGE", f"envelope of {len(raw)} bytes", f"at most {ENVELOPE_BYTES_MAX} bytes")
+    return _read_usual(raw) or _read_any(raw)
+
+
+def _read_usual(raw: bytes) -> Envelope | None:
+    """Return an envelope of the usual form, which two expressions describe, or None: then `_read_any` finds out why.
+
+    Takes only what `_read_any` takes, in a third of its time: half of what a node decodes are envelopes.
+    """
+    start = _START.match(raw)
+    if start is None:
+        return None
+    size, long_size, count, version, chain_id, kind, sender, nonce, fee, valid_until, *body_size = start.groups()
+    signed_at = 3 if size else 4
+    signed_end = signed_at + int.from_bytes(size or long_size, "big")
+    body_at = start.end()
+    short, middle, long = body_size
+    body_end = body_at + (short[0] - 0x40 if short else int.from_bytes(middle or long, "big"))
+    end = _END.fullmatch(raw, body_end)
+    if end is None or end.end(1 if end[2] is None else 2) != signed_end or (end[2] is None) != (count == b"\xa9"):
+        return None
+    alg, public_key, signature = end.groups()
+    envelope = object.__new__(Envelope)
+    # At once: `__init__` of a frozen class sets its fields one by one, which takes as long as all of the above.
+    envelope.__dict__.update(
+        raw=raw,
+        id=H("tx", raw),
+        signed=raw[signed_at:signed_end],
+        signature=signature,
+        version=_uint(version),
+        chain_id=_uint(chain_id),
+        kind=_uint(kind),
+        sender=sender,
+        nonce=_uint(nonce),
+        fee=_uint(fee),
+        valid_until=_uint(valid_until),
+        body=raw[body_at:body_end],
+        alg=_uint(alg),
+        public_key=public_key or b"",
+        _checked=None,
+    )
+    return envelope
+
+
+def _uint(item: bytes) -> int:
+    return item[0] if len(item) == 1 else int.from_bytes(item[1:], "big")
+
+
+def _read_any(raw: bytes) -> Envelope:
     parts = codec.expect_list(codec.decode_small(raw, "envelope"), "envelope", size=2)
     signed = codec.expect_bytes(parts[0], "envelope.signed")
     signature = codec.expect_bytes(parts[1], "envelope.signature", size=SIGNATURE_BYTES)
     fields = codec.read_small_map(signed, range(9), "envelope.signed", optional=(9,))
-    values: list[Any] = [*fields.values()]
-    if [*map(type, values)] == _TYPES and len(values[3]) == ACCOUNT_BYTES:
-        return Envelope(*[raw, H("tx", raw), signed, signature, *values, b""])
     return Envelope(
         raw=raw,
         id=H("tx", raw),

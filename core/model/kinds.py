@@ -16,17 +16,22 @@ TRANSFER = 1
 MACHINE_COMMIT = 2
 MACHINE_REVEAL = 3
 ATTEST = 4
+MACHINE_UNBIND = 5
+BOND = 6
+UNBOND = 7
+GOVERN = 8
+EVIDENCE = 9
 
 KIND_NAMES: dict[int, str] = {
     TRANSFER: "transfer",
     MACHINE_COMMIT: "machine_commit",
     MACHINE_REVEAL: "machine_reveal",
     ATTEST: "attest",
-    5: "machine_unbind",
-    6: "bond",
-    7: "unbond",
-    8: "govern",
-    9: "evidence",
+    MACHINE_UNBIND: "machine_unbind",
+    BOND: "bond",
+    UNBOND: "unbond",
+    GOVERN: "govern",
+    EVIDENCE: "evidence",
     10: "seal",
     11: "seal_reveal",
     12: "attest_foreign",

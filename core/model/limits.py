@@ -60,15 +60,25 @@ MEMO_BYTES_MAX = 256
 INVENTORY_BYTES_MAX = 4_096
 """Largest canonical inventory of a machine."""
 SAMPLES_BYTES_MAX = 256
-"""Largest summary of probe samples."""
-SMALL_ITEMS_MAX = 16
+"""Largest summary of probe samples in an attestation."""
+RECORD_SAMPLES_BYTES_MAX = 512
+"""Largest summary of probe samples in a machine record: all checks, not only those that rotate in."""
+SMALL_ITEMS_MAX = 32
 """Most entries of an array or map in an envelope or body; a longer one is not read."""
-PROBE_RESULTS_MAX = 16
-"""Most keyed probe results in one body."""
+PROBE_RESULTS_MAX = 32
+"""Most probe results in one body."""
+PROPOSAL_BYTES_MAX = 50_176
+"""Largest proposal."""
+PROPOSAL_ITEMS_MAX = 16
+"""Most items of a proposal's content."""
 AGENT_BYTES_MAX = 64
 """Longest agent version text, UTF-8."""
+EVIDENCE_PER_BLOCK_MAX = 16
+"""Most evidence in a block: it costs its sender nothing and the chain two signatures each."""
 HEADERS_PER_READ_MAX = 1_000
 """Most headers returned by one read."""
+SET_CHANGES_MAX = 128
+"""Most changes of the validator set that one read of storage returns."""
 
 FOREIGN_JSON_BYTES_MAX = 16_384
 """Largest foreign JSON text."""
@@ -85,6 +95,7 @@ LIST_ITEMS_MAX = 1 << 32
 """Most items under one list root."""
 
 assert INVENTORY_BYTES_MAX + 1_024 < ENVELOPE_BYTES_MAX, "a machine record fits an envelope"
+assert PROPOSAL_BYTES_MAX + 1_024 < ENVELOPE_BYTES_MAX, "a proposal fits an envelope"
 assert ENVELOPE_BYTES_MAX <= BLOCK_BYTES_MAX, "every envelope fits a block"
 assert VALIDATORS_MAX * 160 <= VALIDATOR_SET_BYTES_MAX, "a full set fits its bound"
 assert VALIDATORS_MAX * 66 + 128 <= CERTIFICATE_BYTES_MAX, "a full certificate fits its bound"

@@ -27,6 +27,8 @@ from metanode.core.model.strict_json import (
 PROFILES = ("edge", "rustchain")
 WEIGHT_SCALE = 1_000_000_000
 """Weights are integers in billionths."""
+EMPTY_BLOCK_MS_MAX = 60_000
+"""An empty block is due at the latest after this."""
 LOOK_BACK_EPOCHS = 2
 """How far back a rule may look, in epochs: a late attestation's slot lies in this epoch or the one before."""
 
@@ -51,9 +53,13 @@ PARAM_RANGES: dict[str, tuple[int, int]] = {
     "attests_per_block_max": (0, BLOCK_ENVELOPES_MAX),
     "vm_weight": (0, WEIGHT_SCALE),
     "trust_period_s": (0, 10**9),
-    "evidence_epochs": (0, 10_000),
+    "evidence_epochs": (0, 1_000),
     "reveal_blocks": (1, 10_000),
     "bond_min": (0, UINT_MAX),
+    "uncalibrated_cap": (0, 10 * WEIGHT_SCALE),
+    "legacy_cap": (0, 10 * WEIGHT_SCALE),
+    "twins_per_sponsor": (1, 10**6),
+    "slash_permille": (0, 1_000),
 }
 """Smallest and largest value of each number."""
 
@@ -82,6 +88,10 @@ class Params:
     evidence_epochs: int
     reveal_blocks: int
     bond_min: int
+    uncalibrated_cap: int
+    legacy_cap: int
+    twins_per_sponsor: int
+    slash_permille: int
     scoring: str
 
     def __post_init__(self) -> None:
@@ -111,12 +121,26 @@ class Params:
         return H("params", self.encode())
 
     @property
+    def unbonding_epochs(self) -> int:
+        """For how many epochs after it left the set a bond stays locked: as long as anything it certified is believed.
+
+        That is trust_period_s, then evidence_epochs, and one more: the block that ends its seat is the old set's.
+        """
+        trusted = -(-self.trust_period_s * 1000 // (self.slot_ms * self.slots_per_epoch))
+        return trusted + self.evidence_epochs + 1
+
+    @property
     def look_back_ms(self) -> int:
         """How far before the parent's time a block's rules may look: two epochs, or as long as a challenge is fresh.
 
         The longer of both, so that a slow machine's fresh challenge is known where epochs are short.
         """
         return max(LOOK_BACK_EPOCHS * self.slot_ms * self.slots_per_epoch, self.challenge_fresh_ms)
+
+    @property
+    def empty_block_ms(self) -> int:
+        """After how long a block without envelopes is due: often enough that challenges stay fresh."""
+        return max(self.block_ms, min(EMPTY_BLOCK_MS_MAX, self.slot_ms // 4))
 
     def to_json(self) -> dict[str, int | str]:
         """Return the object that genesis files hold."""

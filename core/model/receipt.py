@@ -24,6 +24,13 @@ class EventNumber(enum.IntEnum):
     MACHINE_DISPLACED = 4  # machine index of the record that lost its binding tag
     ATTEST_COUNTED = 5  # machine index, interval
     ATTEST_LATE = 6  # machine index, interval
+    MACHINE_UNBOUND = 7  # machine index
+    MACHINE_HANDED_OVER = 8  # machine index, new owner, the first epoch that is the new owner's
+    PROPOSED = 9  # proposal id, type
+    APPROVED = 10  # proposal id, approvals now
+    BONDED = 11  # account, amount, its whole bond now
+    UNBONDED = 12  # account, its bond
+    SLASHED = 13  # account, amount that went to the treasury, height of the two votes
 
 
 Event = tuple["int | bytes", ...]

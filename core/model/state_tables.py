@@ -13,8 +13,16 @@ class Table(IntEnum):
     MACHINE_KEY = 3
     BINDING_TAG = 4
     COUNTERS = 5
+    STAKE = 6
     VALIDATOR_SET = 7
     PARAMS = 8
     GLOBAL = 9
+    ESCROW = 10
     SEAL = 11
+    EVIDENCE = 12
+    PROPOSAL = 13
     SPONSOR = 32
+    TWINS = 33
+    CALIBRATED = 34
+    STAKE_KEY = 35
+    PAST_SET = 36

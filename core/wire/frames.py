@@ -1,9 +1,10 @@
 """Ordered frames on a stream: header, bounded payload, a counter that must not skip.
 
-Layout, big-endian, 17 bytes and the payload: u8 version (1), u8 flags (0), u8 lane, u16 channel,
-u64 counter, u32 payload length.  The counter starts at 0 for each direction of a connection and
-rises by one, so a lost, repeated or reordered frame is found at once.  Encryption is the
-transport's own (protocol.md section 7): frames carry none.
+Layout, big-endian, 17 bytes and the payload: u8 version (1), u8 flags, u8 lane, u16 channel,
+u64 counter, u32 payload length.  Flag 1 says that the message goes on in the next frame of the same
+lane; a message in pieces lets more urgent lanes in between (`lanes`).  The counter starts at 0 for each
+direction of a connection and rises by one, so a lost, repeated or reordered frame is found at once.
+Encryption is the transport's own (protocol.md section 7): frames carry none.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ PAYLOAD_BYTES_MAX = 2 * BLOCK_BYTES_MAX
 """Largest payload, bytes: a block, its votes and room to grow."""
 CHANNEL_MAX = 0xFFFF
 """Highest channel number: 16 bits of the header."""
+FLAG_MORE = 1
+"""The message goes on in the next frame of this lane."""
 
 _HEADER = struct.Struct(">BBBHQI")
 HEADER_BYTES = _HEADER.size
@@ -29,7 +32,7 @@ assert BLOCK_WIRE_BYTES_MAX < PAYLOAD_BYTES_MAX, "else a full block could never 
 
 
 class Lane(IntEnum):
-    """What a frame is for; a lower number is sent first, each lane has a queue of its own."""
+    """What a frame is for; each lane has a queue of its own, and `lanes` says which goes first."""
 
     CONTROL = 0
     VOTES = 1
@@ -46,6 +49,8 @@ class Frame:
     channel: int
     counter: int
     payload: bytes
+    more: bool = False
+    """The message goes on in the next frame of this lane."""
 
 
 class FrameTooLarge(PeerError):
@@ -63,8 +68,10 @@ class FrameEncoder:
     def __init__(self) -> None:
         self._counter = 0
 
-    def encode(self, lane: int, payload: bytes, *, channel: int = 0) -> bytes:
+    def encode(self, lane: int, payload: bytes, *, channel: int = 0, more: bool = False) -> bytes:
         """Return the bytes of the next frame.
+
+        :param more: the message goes on in the next frame of this lane.
 
         :raises FrameTooLarge: the payload is longer than PAYLOAD_BYTES_MAX.
         :raises ValueError: no such lane or channel: a mistake of ours, not of a peer.
@@ -73,7 +80,7 @@ class FrameEncoder:
             raise FrameTooLarge(len(payload))
         if not 0 <= channel <= CHANNEL_MAX:
             raise ValueError(f"channel {channel} is not in 0..{CHANNEL_MAX}")
-        head = _HEADER.pack(VERSION, 0, Lane(lane), channel, self._counter, len(payload))
+        head = _HEADER.pack(VERSION, FLAG_MORE if more else 0, Lane(lane), channel, self._counter, len(payload))
         self._counter += 1
         return head + payload
 
@@ -129,8 +136,8 @@ class FrameDecoder:
         self._broken = True
         if version != VERSION:
             raise PeerError("BAD_FRAME", f"frame version {version}", f"version {VERSION}")
-        if flags != 0:
-            raise PeerError("BAD_FRAME", f"frame flags {flags:#x}", "no flags in version 1")
+        if flags & ~FLAG_MORE:
+            raise PeerError("BAD_FRAME", f"frame flags {flags:#x}", "no flag but 1 in version 1")
         if lane > max(Lane):
             raise PeerError("BAD_FRAME", f"frame lane {lane}", f"a lane from 0 to {int(max(Lane))}")
         if counter != self._next_counter:
@@ -140,7 +147,8 @@ class FrameDecoder:
         self._broken = False
 
     def _finish(self) -> None:
-        _, _, lane, channel, counter, _ = _HEADER.unpack_from(self._buffer)
-        self._frames.append(Frame(Lane(lane), channel, counter, bytes(self._buffer[HEADER_BYTES:])))
+        _, flags, lane, channel, counter, _ = _HEADER.unpack_from(self._buffer)
+        payload = bytes(self._buffer[HEADER_BYTES:])
+        self._frames.append(Frame(Lane(lane), channel, counter, payload, more=bool(flags & FLAG_MORE)))
         self._next_counter += 1
         self._buffer.clear()

@@ -13,6 +13,8 @@ _NEHALEM_OR_LATER = {
     26, 30, 31, 46, 37, 44, 47, 42, 45, 58, 62, 60, 63, 69, 70, 61, 71, 79, 86, 78, 94, 85, 142, 158, 165, 166,
 }
 _FIRST_ZEN = 0x17
+_NAMED_EARLIER = "ssse3"
+"""A kernel that has no name for this feature (Linux before 2.6.20) has none for sse4_2 either."""
 _WHOLE_LIST = "msr"
 """Listings that name this feature of kernels name all; `isainfo` of Solaris only lists what programs may use."""
 
@@ -25,7 +27,7 @@ def masked_features(vendor: str, family: int, model: int, flags: frozenset[str])
         thermal = (family == 6 and model not in _WITHOUT_THERMAL and model > 0) or family == 15
         if thermal and _WHOLE_LIST in flags and not flags & _THERMAL:
             return "acpi, tm, pbe and dts missing"
-        if family == 6 and model in _NEHALEM_OR_LATER and "sse4_2" not in flags:
+        if family == 6 and model in _NEHALEM_OR_LATER and _NAMED_EARLIER in flags and "sse4_2" not in flags:
             return "sse4_2 missing"
     if vendor == "AuthenticAMD" and family >= _FIRST_ZEN and "fma" not in flags:
         return "fma missing"

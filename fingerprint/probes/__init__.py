@@ -3,17 +3,17 @@
 Each takes `SAMPLES` samples and keeps them all, in the order taken; the smallest is the
 truest, because noise only ever adds.  Interpreted code hides whatever costs less than its own
 steps, so these probes measure what runs in one C loop (`sum`, `math.prod`, a memory copy), are
-measurements of an interpreter, and leave the rest (`samples.COMPILED_ONLY`, and whether the
-processor is emulated) to the compiled probes: `compiled.py` runs them, `readings.py` computes
+measurements of an interpreter, and leave the rest (what costs little, and whether the
+processor is emulated) to the compiled probes: `compiled.py` runs them, `summaries.py` computes
 ratios, `envelopes.py` judges, `workload.py` recomputes.  Timings are what this machine says of
 itself: evidence, never proof.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
+from metanode.fingerprint.probes.budget import Budget
 from metanode.fingerprint.probes.chain import float_add_chain, float_mul_chain, int_add_chain
 from metanode.fingerprint.probes.memory import MemoryProbe
 from metanode.fingerprint.probes.timer import timer_backwards_and_step
@@ -30,20 +30,18 @@ from metanode.fingerprint.samples import (
 
 SAMPLES = 15
 """Samples per probe; an odd number has a median."""
-BUDGET_MS = 5_000
-"""Time all probes together may take on a PC; whatever is not measured by then stays unmeasured."""
 
 Progress = Callable[[int, int, str], None]
 """Told (steps done, steps in all, what runs now)."""
 
 
-def measure(*, budget_ms: int = BUDGET_MS, progress: Progress | None = None) -> tuple[Measurement, ...]:
+def measure(*, budget: Budget | None = None, progress: Progress | None = None) -> tuple[Measurement, ...]:
     """Run every probe and return the raw samples.
 
     Samples of the probes are taken in turns, so that a burst of other work on the machine
     spoils one round of all instead of all rounds of one.
     """
-    deadline = time.monotonic_ns() + budget_ms * 1_000_000
+    budget = budget or Budget()
     memory = MemoryProbe()
     probes: tuple[tuple[int, str, Callable[[], int]], ...] = (
         (INT_ADD, "integer additions", int_add_chain),
@@ -58,13 +56,13 @@ def measure(*, budget_ms: int = BUDGET_MS, progress: Progress | None = None) -> 
     done = 0
     for _ in range(SAMPLES):
         for kind, name, probe in probes:
-            if time.monotonic_ns() > deadline:
-                break
+            if budget.over(len(raw[kind])):
+                continue
             if progress is not None:
                 progress(done, rounds_total, name)
             raw[kind].append(probe())
             done += 1
-        if time.monotonic_ns() <= deadline:
+        if not budget.over(len(raw[TIMER_STEP])):
             backwards, step = timer_backwards_and_step()
             raw[TIMER_BACKWARDS].append(backwards)
             raw[TIMER_STEP].append(step)

@@ -6,11 +6,12 @@ than what these probes look for, so their questions stay unmeasured.
 
 from __future__ import annotations
 
-import time
+from collections.abc import Collection
 
-from metanode.fingerprint.probes import BUDGET_MS, Progress
+from metanode.fingerprint.probes import Progress
+from metanode.fingerprint.probes.budget import Budget
 from metanode.fingerprint.probes.readings import Reading, Readings
-from metanode.fingerprint.probes.workload import CHASES, INT_ADD, PATCH, STREAM, TIMER, draw
+from metanode.fingerprint.probes.workload import ACTIVE_PROBES, CHASES, INT_ADD, PATCH, STREAM, TIMER, draw
 from metanode.platforms.shims.probes import NAMES, ProbeShim, load
 
 ROUNDS = 45
@@ -35,48 +36,63 @@ _MEMORY = (STREAM, *CHASES)
 def measure_compiled(
     challenge: bytes,
     *,
-    budget_ms: int = BUDGET_MS,
+    budget: Budget | None = None,
+    probes: Collection[int] = ACTIVE_PROBES,
     memory_bytes_max: int = MEMORY_BYTES_MAX,
+    rounds: int = ROUNDS,
     progress: Progress | None = None,
     shim: ProbeShim | None = None,
 ) -> Readings | None:
-    """Run every probe that this machine has; None where the extension is not built.
+    """Run the probes that this machine has; None where the extension is not built.
 
+    :param probes: only these are run, and the timer, which the others are measured by.
     :param memory_bytes_max: probes that touch more are not run.
+    :param rounds: samples of each short probe.
 
     A probe whose turn did not come within the budget has few samples or none; a result that is not what the challenge
     asks for makes its probe `wrong`: arithmetic here is not what it must be.
     """
     shim = shim or load()
-    return None if shim is None else _Run(shim, challenge, budget_ms, memory_bytes_max, progress).readings()
+    if shim is None:
+        return None
+    small = [probe for probe in probes if draw(challenge, probe).size(probe)[1] <= memory_bytes_max]
+    return _Run(shim, challenge, budget or Budget(), small, rounds, progress).readings()
 
 
 class _Run:
     """One pass over all probes."""
 
     def __init__(
-        self, shim: ProbeShim, challenge: bytes, budget_ms: int, memory_bytes_max: int, progress: Progress | None
+        self,
+        shim: ProbeShim,
+        challenge: bytes,
+        budget: Budget,
+        probes: Collection[int],
+        rounds: int,
+        progress: Progress | None,
     ) -> None:
         self._shim = shim
         self._challenge = challenge
-        self._deadline = time.monotonic_ns() + budget_ms * 1_000_000
+        self._budget = budget
         self._progress = progress
-        self._memory = [probe for probe in _MEMORY if draw(challenge, probe).size(probe)[1] <= memory_bytes_max]
-        self._samples: dict[int, list[int]] = {probe: [] for probe in (*_SHORT, TIMER, *_MEMORY)}
+        self._rounds = rounds
+        self._short = [probe for probe in _SHORT if probe in probes]
+        self._memory = [probe for probe in _MEMORY if probe in probes]
+        self._samples: dict[int, list[int]] = {probe: [] for probe in ACTIVE_PROBES}
         self._repeat = dict.fromkeys(self._samples, 1)
         self._result = dict.fromkeys(self._samples, 0)
         self._status = dict.fromkeys(self._samples, "ok")
-        self._done, self._total = 0, (ROUNDS + 1) * len(_SHORT) + len(self._memory) + 1
+        self._done, self._total = 0, (rounds + 1) * len(self._short) + len(self._memory) + 1
 
     def readings(self) -> Readings:
         """Take all samples."""
         self._take(TIMER, TIMER_SAMPLES)
         tick = min((step for step in self._samples[TIMER] if step > 0), default=1)
-        for probe in _SHORT:
+        for probe in self._short:
             self._warm_up(probe, tick)
         memory = iter(self._memory)
-        for number in range(ROUNDS):
-            for probe in _SHORT:
+        for number in range(self._rounds):
+            for probe in self._short:
                 self._take(probe, 1)
             if number % ROUNDS_BETWEEN == 0 and (probe := next(memory, 0)):
                 self._take(probe, MEMORY_SAMPLES)
@@ -90,7 +106,7 @@ class _Run:
         if self._progress is not None:
             self._progress(self._done, self._total, NAMES[probe].replace("_", " "))
         self._done += 1
-        if self._status[probe] != "ok" or time.monotonic_ns() > self._deadline:
+        if self._status[probe] != "ok" or self._budget.over(len(self._samples[probe])):
             return
         taken = self._shim.run(probe, self._challenge, repeat=self._repeat[probe], count=count)
         if taken.status == "ok" and self._samples[probe] and taken.result != self._result[probe]:

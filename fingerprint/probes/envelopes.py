@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from metanode.core.model.errors import SettingsError
+from metanode.core.model.hashing import H
 from metanode.fingerprint.checks import FAIL, PASS, UNMEASURED, Check
-from metanode.fingerprint.inventory import Inventory
 from metanode.fingerprint.probes.readings import Readings
 
 JUDGED = ("fp_add", "fp_div_mul", "simd_scalar", "patch")
@@ -23,11 +24,13 @@ MARGIN = 2
 """How far beyond its range, as a factor, a ratio may lie."""
 OUTSIDE_MIN = 2
 """So many ratios outside make an emulator."""
+INSIDE_MIN = 2
+"""So many ratios inside are evidence of the claimed processor."""
 MEASURED_MIN = 2
 """Fewer ratios than these prove nothing."""
 ENGINE, MEMORY = "execution_engine", "memory_ceiling"
 
-_DATA = Path(__file__).parents[1] / "data" / "envelopes.json"
+_DATA = Path(__file__).parents[1].joinpath("data", "envelopes.json")
 
 
 class Envelope(NamedTuple):
@@ -55,27 +58,44 @@ def envelopes() -> Mapping[str, Envelope]:
 
 
 @cache
+def _raw() -> bytes:
+    try:
+        return _DATA.read_bytes()
+    except OSError as error:
+        raise _bad(error) from error
+
+
+@cache
 def _data() -> Mapping[str, Any]:
-    data: Mapping[str, Any] = json.loads(_DATA.read_text("utf-8"))
+    try:
+        data: Mapping[str, Any] = json.loads(_raw())
+    except ValueError as error:
+        raise _bad(error) from error
     return data
 
 
-def microarchitecture_of(inventory: Inventory) -> str:
-    """Return the microarchitecture that an inventory claims; empty when there is no envelope for it.
+def _bad(error: Exception) -> SettingsError:
+    message = f"envelopes.json: the file cannot be read ({type(error).__name__})"
+    return SettingsError("BAD_SETTING", message, "the file as shipped with metanode")
 
-    x86 in 32 bit has none: its old floating-point unit has latencies of its own on every processor.
+
+def digest() -> bytes:
+    """Return H(params, the file's bytes): part of what a chain's genesis names, see `scoring.scoring_name`.
+
+    :raises SettingsError: BAD_SETTING, the file is missing or damaged.
     """
-    cpu = inventory.cpu
-    if inventory.machine in ("x86_64", "amd64"):
-        keys = [f"{cpu.vendor} {cpu.family} {cpu.model}", f"{cpu.vendor} {cpu.family}"]
-    elif inventory.machine.startswith(("arm", "aarch64")):
-        keys = [f"{cpu.vendor} {cpu.model:#x}"]
-    elif inventory.machine.startswith(("ppc", "powerpc", "Power Macintosh")):
-        keys = [f"pvr {cpu.pvr >> 16:04x}"]
-    else:
-        keys = []
+    envelopes()
+    return H("params", _raw())
+
+
+def microarchitecture_of(model: str) -> str:
+    """Return the microarchitecture of a processor's model, a `classes.processor_key`; empty without an envelope for it.
+
+    Where a whole family is alike, the file leaves the model out.  x86 in 32 bit has none: its old floating-point unit
+    has latencies of its own on every processor.
+    """
     claims: Mapping[str, str] = _data()["claims"]
-    return next((claims[key] for key in keys if key in claims), "")
+    return claims.get(model) or claims.get(model.rpartition(" ")[0], "")
 
 
 def outside(ratios: Mapping[str, int], envelope: Envelope) -> tuple[str, ...]:
@@ -84,10 +104,23 @@ def outside(ratios: Mapping[str, int], envelope: Envelope) -> tuple[str, ...]:
     return tuple(name for name, low, high in judged if not low <= ratios[name] * MARGIN <= high * MARGIN * MARGIN)
 
 
+def decides(ratios: Mapping[str, int], claimed: str) -> bool:
+    """Tell whether ratios show what ran: two of them agree that it is the claimed processor, or that it is not.
+
+    Whoever sends fewer has not shown anything, or chose what to show.  False without an envelope.
+    """
+    envelope = envelopes().get(claimed)
+    if envelope is None:
+        return False
+    judged = sum(name in ratios and name in envelope.ranges for name in JUDGED)
+    beyond = len(outside(ratios, envelope))
+    return beyond >= OUTSIDE_MIN or judged - beyond >= INSIDE_MIN
+
+
 def verdict(ratios: Mapping[str, int], claimed: str) -> Check:
     """Judge ratios, in thousandths, against a claimed microarchitecture.
 
-    :param ratios: by the names of `readings.RATIOS`; one that was not measured is left out.
+    :param ratios: by the names of `summaries.RATIOS`; one that was not measured is left out.
     :param claimed: a name in envelopes.json; any other is unmeasured.
     """
     envelope = envelopes().get(claimed)

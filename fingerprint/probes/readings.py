@@ -1,7 +1,6 @@
 """What the compiled probes gave, and what follows from it without judging: ratios, speeds, the latency curve.
 
-Ratios are taken between the fastest samples, because noise only ever adds, and to the chain of integer additions, so
-that the clock's frequency cancels.  Integers throughout: every validator must reach the same number.
+Ratios are made of the summaries that a validator sees, so that every one of them reaches the same number.
 """
 
 from __future__ import annotations
@@ -10,41 +9,14 @@ from collections.abc import Mapping, Sequence
 from math import gcd
 from typing import Any, NamedTuple
 
-from metanode.fingerprint.probes.workload import (
-    ACTIVE_PROBES,
-    CALL,
-    CHASES,
-    FP_ADD,
-    FP_DIV,
-    FP_MUL,
-    INT_ADD,
-    INT_DIV,
-    INT_MUL,
-    PATCH,
-    SCALAR,
-    SIMD,
-    STREAM,
-    TIMER,
-    draw,
-)
+from metanode.fingerprint.probes import summaries
+from metanode.fingerprint.probes.summaries import KIND_BASE, RATIOS
+from metanode.fingerprint.probes.workload import ACTIVE_PROBES, CHASES, TIMER, draw
+from metanode.fingerprint.samples import SAMPLES_MIN, Measurement
 from metanode.platforms.shims.probes import NAMES, STATUSES
 
-SAMPLES_MIN = 5
-"""Fewest samples of a probe that a ratio may rest on."""
 KNEE_PERMILLE = 1500
 """A rise from one ring to the next, twice as large, that a cache's end explains."""
-RATIOS: dict[str, tuple[int, int]] = {
-    "int_mul": (INT_MUL, INT_ADD),
-    "int_div": (INT_DIV, INT_ADD),
-    "fp_add": (FP_ADD, INT_ADD),
-    "fp_mul": (FP_MUL, INT_ADD),
-    "fp_div_mul": (FP_DIV, FP_MUL),
-    "simd_scalar": (SIMD, SCALAR),
-    "call": (CALL, INT_ADD),
-    "patch": (PATCH, INT_ADD),
-}
-"""Name to the probe above and the probe below; each is time per step."""
-
 
 class Reading(NamedTuple):
     """All samples of one probe, in the order taken."""
@@ -85,14 +57,17 @@ class Readings(NamedTuple):
         """Return (probe, result) of every probe that ran, by rising number: what a validator recomputes."""
         return tuple((probe, reading.result) for probe, reading in sorted(self.by_probe.items()) if reading.ns)
 
+    def measurements(self) -> tuple[Measurement, ...]:
+        """Return in picoseconds per step what may go on chain, by rising kind: every probe but the timer."""
+        return tuple(
+            Measurement(KIND_BASE + probe, tuple(ns * 1000 // self._steps(reading) for ns in reading.ns))
+            for probe, reading in sorted(self.by_probe.items())
+            if reading.ns and probe != TIMER
+        )
+
     def ratios(self) -> dict[str, int]:
         """Return in thousandths each of RATIOS that was measured."""
-        found = {}
-        for name, (above, below) in RATIOS.items():
-            top, bottom = self._least(above), self._least(below)
-            if top and bottom:
-                found[name] = 1000 * top[0] * bottom[1] // (bottom[0] * top[1])
-        return found
+        return summaries.ratios(item.summary for item in self.measurements())
 
     def missing(self) -> dict[str, str]:
         """Return why each other one of RATIOS was not measured, as the status of the probe in its way."""
@@ -106,16 +81,12 @@ class Readings(NamedTuple):
 
     def read_mb_s(self) -> int:
         """Return how fast memory was read in order, in MB/s of 10^6 bytes; 0 when not measured."""
-        least = self._least(STREAM)
-        return least[1] * 4 * 1000 // least[0] if least else 0
+        return summaries.read_mb_s(item.summary for item in self.measurements())
 
     def latency_curve(self) -> tuple[tuple[int, int], ...]:
         """Return (bytes of the ring, picoseconds per step) of each walk, by rising size."""
-        found = []
-        for probe in CHASES:
-            if least := self._least(probe):
-                found.append((draw(self.challenge, probe).size(probe)[1], least[0] * 1000 // least[1]))
-        return tuple(found)
+        least = summaries.fastest_ps(item.summary for item in self.measurements())
+        return tuple((draw(self.challenge, probe).size(probe)[1], least[probe]) for probe in CHASES if probe in least)
 
     def knees(self) -> tuple[int, ...]:
         """Return the largest ring, in bytes, before each steep rise of the curve: at most as large as a cache.
@@ -135,12 +106,9 @@ class Readings(NamedTuple):
         steps = [step for step in reading.ns if step > 0] if reading else []
         return min(steps, default=0), gcd(*steps)
 
-    def _least(self, probe: int) -> tuple[int, int] | None:
-        """Return the fastest sample in nanoseconds and the steps it holds."""
-        reading = self.by_probe.get(probe)
-        if reading is None or not reading.least_ns:
-            return None
-        return reading.least_ns, draw(self.challenge, probe).steps * reading.repeat
+    def _steps(self, reading: Reading) -> int:
+        """Return the steps that one sample holds."""
+        return draw(self.challenge, reading.probe).steps * reading.repeat
 
 
 def to_json(readings: Readings) -> dict[str, Any]:

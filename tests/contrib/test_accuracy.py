@@ -34,7 +34,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
 def sample(tools: Any, label: str, told: str, **changes: Any) -> Any:
     """A dump of which only label and verdict matter."""
     right = dict.fromkeys(tools["samples"].FIELDS, True)
-    made = tools["samples"].DumpSample("x", "composed", "1", "x86", label, told, told, (), right)
+    made = tools["samples"].DumpSample("x", "composed", "1", "x86", label, told, (), right)
     return made._replace(**changes)
 
 
@@ -94,6 +94,17 @@ def test_no_real_machine_is_flagged_and_no_native_run_is_called_emulated(tools: 
     assert tools["figures"].false_alarms(tools["samples"].dumps()).hits == 0
     for made in tools["samples"].probes():
         assert set(made.verdicts) == {made.label}, made.name
+
+
+def test_every_forgery_is_called_contradictory_and_counted_apart(tools: Any) -> None:
+    """By the contradictions that its row names, and by nothing else; its number changes no other figure."""
+    parts = tools["figures"].groups(tools["samples"].dumps())
+    rows = parse_toml((CORPUS / "expected.toml").read_bytes(), "expected.toml")["forged"]
+    assert {made.name: list(made.reasons) for made in parts["forged"]} == {
+        name: [code for code in tools["figures"].CODES if code in row["contradictions"]] for name, row in rows.items()
+    }
+    assert {made.told for made in parts["forged"]} == {"contradictory"}
+    assert not {made.name for made in parts["all"]} & set(rows)
 
 
 def test_precision_and_recall_are_counted_from_the_matrix(tools: Any) -> None:
@@ -164,8 +175,9 @@ def test_the_figures_are_there_as_json_too(tools: Any, capsys: pytest.CaptureFix
     assert tools["run"].main(["--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     page = tools["run"].PAGE.read_text("utf-8")
-    assert set(told["groups"]) == {"all", "from outside", "composed", "held out"}
-    assert len(told["dumps"]) == told["groups"]["all"]["dumps"] == 70
+    assert set(told["groups"]) == {"all", "from outside", "composed", "held out", "forged", "forged, held out"}
+    assert told["groups"]["all"]["dumps"] == 70
+    assert len(told["dumps"]) == 70 + told["groups"]["forged"]["dumps"]
     hits, total = told["groups"]["held out"]["recall"]["virtual machine"]
     assert re.search(rf"^\| virtual machine \| .*\| {hits} of {total}, [^|]*\|$", page, re.M)
 

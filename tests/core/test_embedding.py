@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from metanode.core.bus import BlockFinalized
 from metanode.core.kernel import Node
 from metanode.core.model.errors import MetanodeError
+from metanode.core.peer_settings import PeersSettings
 from metanode.core.settings import Settings
 from metanode.core.testing.clock import SeededRandomness, VirtualClock
 from metanode.core.testing.standins import bare_settings, stand_in, stand_ins
+from metanode.core.wire.address import Address
+from metanode.core.wire.frames import Lane
 from metanode.plugins.transport.memory.network import MemoryNetwork
 from metanode.plugins.transport.memory.transport import MemoryTransportPlugin
 
@@ -40,15 +44,15 @@ async def test_two_whole_nodes_meet_in_one_process(autojump_clock: MockClock) ->
     async with Node.open(
         Settings.devnet(), clock=clock, randomness=SeededRandomness(1), plugins=[MemoryTransportPlugin(network, "a")]
     ) as a, Node.open(
-        Settings.devnet(), clock=clock, randomness=SeededRandomness(2), genesis=a.genesis,
+        replace(Settings.devnet(), peers=PeersSettings(dial=(Address.parse("memory:a"),))),
+        clock=clock, randomness=SeededRandomness(2), genesis=a.genesis,
         plugins=[MemoryTransportPlugin(network, "b"), *stand_ins()],
     ) as b:
-        dialled = await b.roles.many("transport")["memory"].connect("a")
-        accepted = await a.roles.many("transport")["memory"].accept()
-        assert dialled.peer == a.identity.node.public_key
-        assert accepted.peer == b.identity.node.public_key
-        await dialled.send(3, b"how high?")
-        assert await accepted.receive() == (3, b"how high?")
+        questions = a.peers.subscribe(Lane.SYNC)
+        await wait_all_tasks_blocked()
+        assert a.peers.connected() == (b.identity.node.public_key,)
+        assert b.peers.send(a.identity.node.public_key, Lane.SYNC, b"how high?")
+        assert await questions.receive() == (b.identity.node.public_key, b"how high?")
         assert (await a.roles.consensus.wait_for_height(2)).height >= 2
 
 

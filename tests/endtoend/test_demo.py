@@ -21,6 +21,7 @@ pytestmark = pytest.mark.endtoend
 SECONDS = 40
 """Two epochs of a devnet, so that the first can settle on a busy host too."""
 START_S_MAX = 30.0
+NODES = 4
 END_S_MAX = 20.0
 """Longest wait for the end after a signal; it takes about a third of a second where nothing else runs."""
 
@@ -59,7 +60,7 @@ class Demo:
         return self.process.wait(END_S_MAX)
 
     def processes(self) -> dict[int, str]:
-        """The command lines that name its directory: its node and its miner."""
+        """The command lines that name its directory: its nodes and its miner."""
         found = {}
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -122,14 +123,14 @@ def test_a_short_demo_shows_everything_and_leaves_nothing(tmp_path: Path, starte
 def test_a_signal_in_the_middle_ends_it_whole(demo: Demo, number: signal.Signals) -> None:
     """Within seconds, with 130, telling what had happened; node and miner are gone."""
     demo.until("registering this machine")
-    assert len(demo.processes()) == 2
+    assert len(demo.processes()) == NODES + 1
     assert demo.end(number) == 130
     assert f"of {len(STEPS)} steps happened" in demo.text
     assert "every process ended when asked" in demo.text
     demo.assert_nothing_left()
 
 
-@pytest.mark.parametrize("words", ["making a node's home", "starting the node"])
+@pytest.mark.parametrize("words", ["making the homes", "starting the nodes"])
 def test_a_signal_while_it_is_starting_ends_it_whole(demo: Demo, words: str) -> None:
     """A process that is being started at that moment is not forgotten; a second Ctrl-C changes nothing."""
     demo.until(words)
@@ -144,9 +145,10 @@ def test_without_an_end_of_its_own_ctrl_c_is_its_end(tmp_path: Path, started: li
     started.append(demo)
     demo.until("the node's API is at")
     assert demo.end(signal.SIGINT) == 0
-    assert "metanode run --home kept/node" in demo.text
-    assert {"node", "node.log"} <= {entry.name for entry in (tmp_path / "kept").iterdir()}
-    assert not (tmp_path / "kept" / "node" / "run" / "node.json").exists(), "the node ended well"
+    for name in ("v0", "v1", "v2", "v3"):
+        assert f"metanode run --home kept/{name}" in demo.text
+        assert {name, f"node-{name}.log"} <= {entry.name for entry in (tmp_path / "kept").iterdir()}
+        assert not (tmp_path / "kept" / name / "run" / "node.json").exists(), "the node ended well"
     demo.assert_nothing_left()
 
 
@@ -165,10 +167,10 @@ def test_a_demo_that_is_too_short_fails_and_says_what_is_missing(tmp_path: Path,
 def test_a_node_that_dies_ends_the_demo_with_one_line(demo: Demo) -> None:
     """Which process it was and how it ended, exit code 1, and the miner does not stay behind."""
     demo.until("registering this machine")
-    (node,) = [pid for pid, line in demo.processes().items() if " run --home " in line]
+    (node,) = [pid for pid, line in demo.processes().items() if re.search(r" run --home \S+/v2 ", line)]
     os.kill(node, signal.SIGKILL)
     assert demo.process.wait(END_S_MAX) == 1
-    assert "the node ended with code -9" in demo.text
+    assert "the node v2 ended with code -9" in demo.text
     demo.assert_nothing_left()
 
 

@@ -151,7 +151,7 @@ def test_no_seed_and_no_passphrase_is_found_outside_its_file(scene: Scene) -> No
     scene.verb("init", passphrase="node", code=1)
     scene.verb("config", "show")
     settings = scene.home.settings_file
-    settings.write_text(settings.read_text().replace('api = ["http"]', 'api = ["http", "nosy"]'))
+    settings.write_text(settings.read_text().replace('"status"]', '"status", "nosy"]'))
     (scene.base / "nosy.py").write_text(NOSY)
     scene.verb("wallet", "new", "savings", passphrase="wallet")
     scene.verb("wallet", "new", "savings", passphrase="wallet", code=1)

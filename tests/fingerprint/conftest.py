@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from metanode.fingerprint import command
 from metanode.fingerprint.capture import read_capture
 from metanode.fingerprint.collect import Report, read_machine
 from metanode.platforms.captured import Dump, ProcessFacts
@@ -39,3 +40,9 @@ def replay() -> Callable[[str], Report]:
 def machines() -> tuple[str, ...]:
     """The names of all dumps."""
     return tuple(sorted(path.stem for path in DATA.glob("*.txt")))
+
+
+@pytest.fixture(autouse=True)
+def _same_priority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that runs the command in its own process keeps its priority: nothing could raise it again."""
+    monkeypatch.setattr(command, "lower_priority", lambda: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,8 +21,13 @@ from metanode.fingerprint.collect import Report, unsupported_reason
 from metanode.fingerprint.command import VERB, main, preview
 from metanode.fingerprint.crosscheck import compare_detect_virt, compare_py_cpuinfo
 from metanode.fingerprint.multipliers import SCALE
-from metanode.fingerprint.report import Findings, to_json, to_text, weight_text
+from metanode.fingerprint.probes.readings import Reading, Readings
+from metanode.fingerprint.probes.workload import FP_ADD, FP_DIV, FP_MUL, INT_ADD, SCALAR, SIMD, draw, recompute
+from metanode.fingerprint.progress import ProgressLine
+from metanode.fingerprint.report import Findings, Preview, to_json, to_text, weight_text
+from metanode.fingerprint.report_probes import Compiled
 from metanode.fingerprint.samples import KINDS, TIMER_BACKWARDS, Measurement
+from metanode.fingerprint.scoring import CAPS, Policy, score
 from metanode.fingerprint.virtual import SIGNS
 
 Replay = Callable[[str], Report]
@@ -36,7 +42,7 @@ def plain(text: str, *names: str) -> str:
 
 def findings(report: Report) -> Findings:
     """What a run on the machine of a dump would have found."""
-    return Findings(report, MEASURED, (), preview(report, MEASURED, ("devnet", "mainnet")), SALT)
+    return Findings(report, MEASURED, (), preview(report, MEASURED, Compiled(), ("devnet", "mainnet")), SALT)
 
 
 def test_the_text_names_a_virtual_machine_its_signs_and_both_weights(replay: Replay) -> None:
@@ -57,7 +63,31 @@ def test_the_text_of_a_real_machine_says_that_no_sign_proves_nothing(replay: Rep
     text = "\n".join(to_text(findings(replay("thinkpad-ivy-bridge")), style=plain))
     assert "none found; that proves nothing by itself" in text
     assert "LENOVO 2344CTO" in text
-    assert "mainnet  1.1 of base 1.1" in text
+    assert "mainnet  1.0 of base 1.0" in text
+    assert f"legacy cap: {CAPS['legacy']}" in text, "nothing was timed by the compiled probes"
+
+
+def test_a_vintage_machine_learns_what_waits_and_how_to_lift_it(replay: Replay) -> None:
+    """What is paid at once, the whole, and the caps with their cure; in the JSON the same."""
+    times = {INT_ADD: 1000, FP_ADD: 3000, FP_MUL: 5000, FP_DIV: 38_000, SCALAR: 1000, SIMD: 900}
+    readings = Readings(bytes(32), {
+        probe: Reading(probe, "ok", 1, recompute(bytes(32), probe), (draw(bytes(32), probe).steps * ps // 1000,) * 5)
+        for probe, ps in times.items()
+    })  # fmt: skip
+    report = replay("pentium-iii")
+    for uncalibrated, at_once in ((1_500_000_000, "1.5"), (500_000_000, "0.5")):
+        policy = Policy("edge", 0, uncalibrated, SCALE)
+        (one,) = preview(report, (), Compiled(readings), ("mainnet",))
+        checks = one.score.checks
+        assert next(check for check in checks if check.name == "keyed_active").verdict == "pass"
+        shown = Preview("mainnet", policy, score(report.inventory, checks, policy))
+        found = Findings(report, MEASURED, (), (shown,), SALT, Compiled(readings))
+        text = "\n".join(to_text(found, style=plain))
+        assert f"mainnet  2.0, {at_once} of it at once and the rest in escrow, of base 2.0, class vintage" in text
+        assert f"uncalibrated cap: {CAPS['uncalibrated']}" in text
+        weights = to_json(found)["weights"]["mainnet"]
+        assert (weights["weight"], weights["payable"], weights["payable_text"]) == (2 * SCALE, uncalibrated, at_once)
+        assert weights["caps"] == [{"name": "uncalibrated", "words": CAPS["uncalibrated"]}]
 
 
 def test_the_json_carries_inventory_signs_checks_and_weights(replay: Replay, machines: tuple[str, ...]) -> None:
@@ -72,6 +102,25 @@ def test_the_json_carries_inventory_signs_checks_and_weights(replay: Replay, mac
         assert all(len(sample["raw"]) == 5 for sample in document["samples"])
         for weight in document["weights"].values():
             assert weight["reasons"]
+
+
+def test_the_json_report_has_the_documented_keys_always(replay: Replay, machines: tuple[str, ...]) -> None:
+    """Whoever reads it by program may rely on them."""
+    page = (Path(__file__).parents[2] / "docs" / "fingerprint.md").read_text("utf-8")
+    section = page.split("### The JSON report")[1].split("## Classes and weights")[0]
+    for name in machines:
+        document = to_json(findings(replay(name)))
+        assert list(document) == [
+            "ok", "scoring_version", "table_version", "inventory", "inventory_bytes", "inventory_digest", "details",
+            "recognised", "model", "disagreements", "contradictions", "signs", "checks", "crosschecks", "probes",
+            "samples", "identifiers", "binding", "weights", "unread", "problems", "notice",
+        ]  # fmt: skip
+        assert all(f"`{key}`" in section for key in document)
+        listed = [*document["checks"], *document["signs"], *document["samples"]]
+        assert all(re.search(rf"\b{key}\b", section) for row in listed for key in row)
+        for weight in document["weights"].values():
+            assert f"{{{', '.join(weight)}}}" in section
+            assert set(weight["evidence_level"].split()) <= {"none", "software"}
 
 
 def test_no_identifier_is_printed(replay: Replay, machines: tuple[str, ...]) -> None:
@@ -180,7 +229,7 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
 
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
-        progress = command._Progress()
+        progress = ProgressLine()
         progress(1, 4, "memory copies")
         progress.clear()
         assert ("measuring memory copies 25 %" in stream.getvalue()) is shown

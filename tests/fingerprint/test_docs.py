@@ -10,14 +10,15 @@ from metanode.core.model.errors import ERROR_CODES
 from metanode.fingerprint.checks import REASONS
 from metanode.fingerprint.inventory import FEATURES, SOURCES
 from metanode.fingerprint.multipliers import load_table
-from metanode.fingerprint.samples import COMPILED_ONLY, PROBE_KINDS
+from metanode.fingerprint.rotation import ROTATING
+from metanode.fingerprint.samples import PROBE_KINDS
 from metanode.fingerprint.scoring import CAPS
 from metanode.fingerprint.virtual import SIGNS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "fingerprint.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", [*REASONS, *CAPS, *(kind.name for kind in SIGNS.values()), *COMPILED_ONLY, *SOURCES])
+@pytest.mark.parametrize("name", [*REASONS, *CAPS, *(kind.name for kind in SIGNS.values()), *ROTATING, *SOURCES])
 def test_every_reason_cap_sign_and_source_is_explained(name: str) -> None:
     """A word in a report can be looked up."""
     assert f"`{name}`" in TEXT

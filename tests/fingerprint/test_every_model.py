@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from metanode.fingerprint.classes import classify
-from metanode.fingerprint.consistency import FEATURE_NEEDS, check_consistency, contradictions
 from metanode.fingerprint.inventory import Board, Cpu, Inventory
 
 NO_BOARD = Board("", "", "", "", "", "", 0)
@@ -33,9 +32,6 @@ POWERPC = {
     "POWER8": "004b 004c 004d", "POWER9": "004e",
 }  # fmt: skip
 """Upper halves of processor version registers."""
-WITHOUT_AVX = "1 3 5 6 7 8 9 10 11 13 14 15 22 23 26 28 29 30 31 37 44 46 47"
-WITHOUT_AVX2 = "42 45 58 62"
-WITHOUT_LONG_MODE = "1 3 5 6 7 8 9 10 11 13 14"
 
 
 def inventory(machine: str, vendor: str = "", family: int = 0, model: int = 0, pvr: int = 0) -> Inventory:
@@ -106,69 +102,3 @@ def test_every_powerpc_version_has_its_generation() -> None:
     for version in sorted(near | set(range(0, 65_536, 97))):
         found = classify(replace(machine, cpu=replace(machine.cpu, pvr=version << 16 | version)))
         assert found == ("PowerPC", listed.get(version, "other")), f"version {version:#x}"
-
-
-@pytest.mark.parametrize(
-    ("feature", "models"), [("avx", WITHOUT_AVX), ("avx2", WITHOUT_AVX2), ("lm", WITHOUT_LONG_MODE)]
-)
-def test_a_feature_on_a_model_older_than_itself_is_a_contradiction(feature: str, models: str) -> None:
-    """For every model of Intel's family 6, and of no other family."""
-    old = numbers(models)
-    for model in range(256):
-        for family in (6, 15):
-            machine = replace(inventory("i686", "GenuineIntel", family, model), features=(feature,))
-            found = [words for words in contradictions(machine) if "Intel model" in words]
-            assert bool(found) == (family == 6 and model in old), f"{feature} on model {model} of family {family}"
-            assert all(words.startswith(f"{feature} on Intel model {model} (") for words in found)
-
-
-@pytest.mark.parametrize(
-    ("feature", "first"),
-    [("cmov", 6), ("sse", 6), ("sse2", 6), ("lm", 6), ("avx", 6), ("mmx", 5), ("tsc", 5), ("cx8", 5)],
-)
-def test_a_feature_on_a_family_older_than_itself_is_a_contradiction(feature: str, first: int) -> None:
-    """From the 386 on: below 3 the family is not known.  Other makers are not held to it."""
-    for family in range(16):
-        machine = replace(inventory("i686", "GenuineIntel", family, 200), features=(feature,))
-        words = f"{feature} on an Intel processor of family {family}"
-        assert (words in contradictions(machine)) == (3 <= family < first)
-        other = replace(machine, cpu=replace(machine.cpu, vendor="CyrixInstead"))
-        assert words not in contradictions(other)
-
-
-def test_amd_has_avx_from_bulldozer_on() -> None:
-    """Family 0x15."""
-    for family in range(32):
-        machine = replace(inventory("i686", "AuthenticAMD", family), features=("avx",))
-        assert bool([words for words in contradictions(machine) if "AMD" in words]) == (family < 0x15)
-
-
-@pytest.mark.parametrize("feature", FEATURE_NEEDS)
-def test_a_feature_needs_every_one_it_is_built_on(feature: str) -> None:
-    """The first that is missing is named; all of them together are no contradiction."""
-    machine = replace(inventory("i686", "CyrixInstead", 6), features=(feature,))
-    needed = FEATURE_NEEDS[feature]
-    assert contradictions(machine) == (f"{feature} without {needed[0]}",)
-    for absent in needed:
-        others = tuple(name for name in needed if name != absent)
-        assert f"{feature} without {absent}" in contradictions(replace(machine, features=(feature, *others)))
-    assert f"{feature} without {needed[0]}" not in contradictions(replace(machine, features=(feature, *needed)))
-
-
-def test_the_check_counts_contradictions() -> None:
-    """None, or how many; and no verdict where nothing is known."""
-    good = replace(inventory("i686", "GenuineIntel", 6, 8), features=("cmov", "mmx", "sse"))
-    passed = check_consistency(good)
-    assert (passed.verdict, passed.reason, passed.numbers) == ("pass", "CONSISTENT", (("contradictions", 0),))
-    bad = check_consistency(replace(good, features=("avx", "sse"), byte_order="big"))
-    assert (bad.verdict, bad.reason, bad.numbers) == ("fail", "CONTRADICTION", (("contradictions", 3),))
-    for silent in (replace(good, features=()), replace(good, cpu=replace(good.cpu, vendor="")), inventory("vax")):
-        assert (check_consistency(silent).verdict, check_consistency(silent).numbers) == ("unmeasured", ())
-
-
-@pytest.mark.parametrize(("cores", "threads", "good"), [(1, 1, True), (2, 1, False), (2, 0, True), (1, 2, True)])
-def test_there_are_as_many_threads_as_cores_or_more(cores: int, threads: int, good: bool) -> None:
-    """Unless the number of threads is not known."""
-    machine = inventory("i686", "GenuineIntel", 6, 8)
-    machine = replace(machine, cpu=replace(machine.cpu, cores=cores, threads=threads))
-    assert (contradictions(machine) == ()) is good

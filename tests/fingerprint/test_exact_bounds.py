@@ -11,7 +11,8 @@ import pytest
 
 from metanode.core.model.codec import decode, encode
 from metanode.core.model.errors import CodecError, Rejection, SettingsError
-from metanode.fingerprint import multipliers, samples, scoring, virtual
+from metanode.core.model.hashing import H
+from metanode.fingerprint import declared, models, multipliers, samples, scoring, virtual
 from metanode.fingerprint.checks import Check
 from metanode.fingerprint.inventory import (
     BINDINGS,
@@ -24,10 +25,13 @@ from metanode.fingerprint.inventory import (
     decode_inventory,
 )
 from metanode.fingerprint.multipliers import SCALE, Row, parse_table
+from metanode.fingerprint.probes import envelopes
 from metanode.fingerprint.samples import Measurement, Summary, decode_samples, encode_samples, judge
-from metanode.fingerprint.scoring import Policy, decayed, score
+from metanode.fingerprint.scoring import CAP_MAX, Policy, decayed, score
 
 BOARD = Board("", "", "", "", "", "", 3)
+PAYING = Policy("edge", SCALE, CAP_MAX, CAP_MAX)
+"""Pays virtual machines in full and caps nothing."""
 PC = Inventory(
     platform="linux", machine="x86_64", word_bits=64, byte_order="little",
     cpu=Cpu("GenuineIntel", "Intel(R) Xeon(R) CPU", 6, 143, 8, 0, 2100, 1, 4, 8),
@@ -207,7 +211,7 @@ def test_memory_latency_is_told_without_a_verdict() -> None:
 
 def test_the_rules_of_scoring_have_a_number() -> None:
     """Chains name it in their genesis: whoever changes a weight changes it."""
-    assert scoring.SCORING_VERSION == 1
+    assert scoring.SCORING_VERSION == 2
     assert (scoring.DECAY_DAY_PARTS, scoring.DECAY_PARTS_PER_DAY) == (36_500, 15)
 
 
@@ -233,27 +237,28 @@ def test_a_bonus_melts_by_15_in_36500_a_day(base: int, days: int, left: int) -> 
 )  # fmt: skip
 def test_a_tag_rests_on_hardware_software_or_nothing(binding: str, verdict: str, reason: str, strength: int) -> None:
     """Told, and without any weight."""
-    check = scoring.check_binding(replace(PC, binding=binding))
+    check = declared.check_binding(replace(PC, binding=binding))
     assert (check.verdict, check.reason, check.numbers) == (verdict, reason, (("strength", strength),))
 
 
 def test_signs_are_counted_in_the_checks() -> None:
     """Declared ones and hints apart; a container's hints cost nothing."""
-    plain = scoring.check_container(PC)
+    plain = declared.check_container(PC)
     assert (plain.verdict, plain.numbers) == ("pass", (("hints", 0),))
     inside = replace(PC, signs=(Sign(20, "a"), Sign(21, "b")))
-    assert scoring.check_container(inside).numbers == (("hints", 2),)
-    policy = Policy("edge", SCALE)
+    assert declared.check_container(inside).numbers == (("hints", 2),)
+    policy = PAYING
     assert score(inside, (), policy).weight == score(PC, (), policy).weight
     vm = replace(PC, signs=(Sign(3, "xen"), Sign(9, "xen"), Sign(10, "xvd")))
-    check = scoring.check_virtual_machine(vm)
+    check = declared.check_virtual_machine(vm)
     assert (check.verdict, check.numbers) == ("fail", (("declared", 1), ("hints", 2)))
 
 
 def test_what_was_not_looked_at_caps_only_what_lies_above_one() -> None:
     """A machine worth 1.0 or less loses nothing, and is told of no cap."""
-    policy = Policy("edge", SCALE)
-    vintage = replace(PC, machine="i686", cpu=replace(PC.cpu, model=8), features=("cmov", "mmx", "sse"))
+    policy = PAYING
+    quiet = replace(PC.cpu, model=8, clock_mhz=0, cores=1, threads=1)
+    vintage = replace(PC, machine="i686", word_bits=32, cpu=quiet, features=("cmov", "mmx", "sse"))
     seen, unseen = score(vintage, (), policy), score(replace(vintage, sources=0), (), policy)
     assert seen.base_multiplier > SCALE
     assert (unseen.base_multiplier, unseen.weight, unseen.caps) == (SCALE, SCALE, ("not_looked_at",))
@@ -392,16 +397,18 @@ def test_a_machine_worth_exactly_one_is_not_capped_at_one() -> None:
     ]
     table = parse_table(json.dumps({"version": 1, "scale": SCALE, "rows": rows}))
     unseen = replace(PC, sources=0, features=())
-    assert score(unseen, (), Policy("edge", SCALE), table=table).caps == ()
-    above = score(replace(unseen, cpu=replace(PC.cpu, family=3)), (), Policy("edge", SCALE), table=table)
+    assert score(unseen, (), PAYING, table=table).caps == ()
+    old = replace(PC.cpu, family=3, clock_mhz=0, cores=1, threads=1, name="")
+    above = score(replace(unseen, machine="i386", word_bits=32, cpu=old), (), PAYING, table=table)
     assert (above.base_multiplier, above.caps) == (SCALE, ("not_looked_at",))
 
 
-def test_rules_are_named_by_their_version_and_the_table() -> None:
-    """So that a node with another table refuses the chain instead of forking from it."""
+def test_rules_are_named_by_their_version_and_their_data() -> None:
+    """So that a node with another table, other envelopes or models refuses the chain instead of forking from it."""
     table = multipliers.load_table()
-    assert scoring.scoring_name(table) == f"1-{table.digest.hex()}"
-    assert len(table.digest) == 32
+    digests = (table.digest, envelopes.digest(), models.digest())
+    assert scoring.scoring_name(table) == f"2-{H('params', b''.join(digests)).hex()}"
+    assert {len(digest) for digest in digests} == {32}
 
 
 def test_a_missing_table_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

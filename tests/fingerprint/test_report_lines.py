@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from metanode.fingerprint.checks import Check
+from metanode.fingerprint.checks import MEANINGS, Check
 from metanode.fingerprint.report_lines import check_lines, fold
 
 ROW = "  pass       timer                TIMER_STEADY: the timer never ran backwards, and is fine"
@@ -44,10 +44,17 @@ def test_no_width_loses_a_word_or_hangs(columns: int) -> None:
 def test_words_told_before_are_left_out() -> None:
     """The numbers then stand beside the reason."""
     check = Check("memory_speed", "unmeasured", "NO_ENVELOPE", (("copy_mb_s", 7), ("samples", 15)))
-    assert check_lines(check, plain, words=False) == [
-        "  unmeasured memory_speed         NO_ENVELOPE: copy_mb_s 7, samples 15"
-    ]
-    first, second = check_lines(check, plain)
+    short, _ = check_lines(check, plain, words=False)
+    assert short == "  unmeasured memory_speed         NO_ENVELOPE: copy_mb_s 7, samples 15"
+    first, second, _ = check_lines(check, plain)
     assert check.words in first
     assert second == " " * 34 + "copy_mb_s 7, samples 15"
     assert check_lines(Check("timer", "unmeasured", "NOT_RUN"), plain, words=False)[0].endswith(" NOT_RUN")
+
+
+@pytest.mark.parametrize("name", MEANINGS)
+def test_each_check_says_what_it_asks_and_what_it_is_worth(name: str) -> None:
+    """Below its verdict, in one line."""
+    last = check_lines(Check(name, "unmeasured", "NOT_RUN"), plain)[-1]
+    assert last == " " * 34 + f"{MEANINGS[name].question} Worth: {MEANINGS[name].worth}"
+    assert "shown only" in check_lines(Check("py-cpuinfo", "pass", "AGREES"), plain)[-1]

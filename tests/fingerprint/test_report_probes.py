@@ -1,4 +1,4 @@
-"""Compiled probes in the report: verdicts with their ranges, nothing counted, nothing mixed with the interpreter's."""
+"""Compiled probes in the report: verdicts with ranges and worth, nothing mixed with the interpreter's."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ import pytest
 from metanode.fingerprint.checks import REASONS
 from metanode.fingerprint.collect import Report
 from metanode.fingerprint.command import preview
-from metanode.fingerprint.multipliers import load_table
+from metanode.fingerprint.evidence import ACTIVE
+from metanode.fingerprint.multipliers import SCALE, load_table
 from metanode.fingerprint.probes.envelopes import JUDGED, verdict
 from metanode.fingerprint.probes.readings import from_json
 from metanode.fingerprint.report import Findings, to_json, to_text
 from metanode.fingerprint.report_probes import (
     INTERPRETED,
     NEEDED,
-    NOT_READ,
     Compiled,
-    all_checks,
     compiled_lines,
     curve_text,
     probes_json,
     ratio_text,
-    uncounted_lines,
 )
-from metanode.fingerprint.samples import COMPILED_ONLY, KINDS, Measurement, judge
+from metanode.fingerprint.samples import KINDS, TIMER_BACKWARDS, Measurement, judge
+from metanode.fingerprint.scoring import CAPS
 
 Replay = Callable[[str], Report]
 CORPUS = Path(__file__).parents[1] / "corpus" / "probes"
 CAPTURES = sorted(path.stem for path in CORPUS.glob("*.json"))
 EMULATED, NATIVE = "emulated-cortex-a72", "native-zen5"
-MEASURED = tuple(Measurement(kind, (3, 1, 2, 4, 5)) for kind in KINDS)
+MEASURED = tuple(Measurement(kind, (0,) * 5 if kind == TIMER_BACKWARDS else (3, 1, 2, 4, 5)) for kind in KINDS)
 
 
 def plain(text: str, *names: str) -> str:
@@ -50,7 +49,8 @@ def run(name: str, number: int = 0) -> Compiled:
 
 def found(report: Report, compiled: Compiled) -> Findings:
     """A report that these probes are part of."""
-    return Findings(report, MEASURED, (), preview(report, MEASURED, ("devnet", "mainnet")), bytes(32), compiled)
+    previews = preview(report, MEASURED, compiled, ("devnet", "mainnet"))
+    return Findings(report, MEASURED, (), previews, bytes(32), compiled)
 
 
 @pytest.mark.parametrize("name", CAPTURES)
@@ -66,43 +66,26 @@ def test_what_is_called_outside_is_what_the_verdict_counts(name: str) -> None:
 
 
 def test_an_emulated_processor_is_called_emulated_with_what_it_means_for_pay(replay: Replay) -> None:
-    """Plainly, with the ratio and the range it should be in; the weight stays what the ledger computes."""
+    """Plainly, with the ratio and the range it should be in; mainnet pays nothing for it."""
     report = replay("raspberry-pi-4")
-    text = "\n".join(to_text(found(report, run(EMULATED)), style=plain))
+    findings = found(report, run(EMULATED))
+    text = "\n".join(to_text(findings, style=plain))
     assert "fail       execution_engine     EMULATOR_DETECTED: " in text
     assert "fp_add        12.7  outside 1.50 to 8.40" in text
-    assert "not counted  emulated: " in text
-    assert NOT_READ in text
-    without = to_json(found(report, Compiled()))
-    assert to_json(found(report, run(EMULATED)))["weights"] == without["weights"]
+    weights = to_json(findings)["weights"]
+    assert {(entry["class"], entry["weight"]) for entry in weights.values()} == {("emulated", SCALE), ("emulated", 0)}
+    assert CAPS["emulator"] in text
+    assert to_json(found(report, Compiled()))["weights"]["mainnet"]["class"] == "board"
 
 
 def test_a_real_processor_shows_each_ratio_and_that_it_fits(replay: Replay) -> None:
-    """Twice the range of its microarchitecture; nothing stands under not counted."""
+    """Twice the range of its microarchitecture."""
     text = "\n".join(to_text(found(replay("epyc-kvm-guest"), run(NATIVE)), style=plain))
     assert "pass       execution_engine     WITHIN_ENVELOPE: " in text
     assert "0 of 4 ratios outside; allowed is twice the range of zen5" in text
     assert "fp_div_mul    4.33  fits 2.10 to 9.20" in text
     assert "ns a step in 4 KiB" in text or "ns a step in 5 KiB" in text
-    assert "not counted" not in text
     assert NEEDED not in text
-
-
-def test_questions_only_compiled_probes_answer_are_answered_where_they_ran(replay: Replay) -> None:
-    """In the JSON too; where they did not run the reason stays."""
-    counted = preview(replay("epyc-kvm-guest"), MEASURED, ("devnet",))[0].score.checks
-    missing = Compiled(None, "zen5", NEEDED)
-    for compiled, reason in ((run(NATIVE), "WITHIN_ENVELOPE"), (missing, NEEDED), (Compiled(), "NOT_RUN")):
-        checks = {check.name: check for check in all_checks(counted, compiled)}
-        assert len(checks) == len(counted) + 2
-        assert {checks[name].reason for name in COMPILED_ONLY if name != "cache_knees"} == {reason}
-        assert checks["execution_engine"].reason == reason
-    answers = run(NATIVE).answers()
-    assert answers["cache_knees"].reason == "NO_ENVELOPE"
-    assert dict(answers["cache_knees"].numbers)["knee_1_bytes"] > 0
-    assert run(EMULATED).answers()["simd_scalar_ratio"].reason == "ONE_RATIO_OUTSIDE"
-    assert run("emulated-powerpc-750").answers()["simd_scalar_ratio"].reason == "NOT_RUN"
-    assert replace(run(NATIVE), claimed="").answers()["code_patch_cost"].reason == "NO_ENVELOPE"
 
 
 def test_a_processor_without_an_envelope_is_told_and_not_judged() -> None:
@@ -118,9 +101,8 @@ def test_without_the_extension_the_report_says_what_is_missing_and_why() -> None
     compiled = Compiled(None, "zen5", NEEDED, "it was not built")
     lines = compiled_lines(compiled, plain)
     assert REASONS[NEEDED] in lines[0]
-    assert "it was not built" in lines[1]
-    assert all(name in lines[2] for name in ("memory_ceiling", *COMPILED_ONLY))
-    assert uncounted_lines(compiled, plain) == []
+    assert "it was not built" in lines[2]
+    assert all(name in lines[3] for name in ACTIVE[1:])
     told = probes_json(compiled, ())["compiled"]
     assert (told["ran"], told["reason"], told["problem"]) == (False, NEEDED, "it was not built")
 
@@ -154,7 +136,7 @@ def test_the_interpreters_rows_stand_apart(replay: Replay) -> None:
         assert any(line.startswith(f"  told       {kind.name} ") for line in section)
     assert [line.split()[1] for line in section if line[2:6] in ("pass", "fail", "unme")] == list(INTERPRETED)
     judged = judge((), load_table().row("x86", "modern"))
-    assert [check.name for check in judged] == [*INTERPRETED, *COMPILED_ONLY]
+    assert [check.name for check in judged] == list(INTERPRETED)
 
 
 def test_the_latency_curve_is_one_short_line() -> None:

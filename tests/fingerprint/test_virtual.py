@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from metanode.fingerprint.collect import Report, read_machine
+from metanode.fingerprint.declared import check_container, check_emulator, check_virtual_machine
 from metanode.fingerprint.inventory import SIGNS_MAX, Sign
-from metanode.fingerprint.scoring import check_container, check_emulator, check_virtual_machine
 from metanode.fingerprint.virtual import SIGNS, decided_by, hints_of, signs_of
 
 Load = Callable[[str], tuple[Any, Any]]

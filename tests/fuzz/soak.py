@@ -144,18 +144,23 @@ def accounts(seconds: float, seed: str) -> str:
 
 
 def machines(seconds: float, seed: str) -> str:
-    """Dumps of strangers' machines; then, within the time, sources of the largest size."""
+    """Dumps of strangers' machines, counted over all runs; then, within the time, sources of the largest size."""
     chance, counts = Random(seed), Counter[str]()
+    kept = DIRECTORY / "dumps.json"
+    before = json.loads(kept.read_text(encoding="utf-8"))["dumps"] if kept.exists() else 0
     end = time.monotonic() + 0.8 * seconds
     while time.monotonic() < end:
         dumps.step(chance, counts)
+    in_all = before + counts.total()
+    kept.write_text(json.dumps({"dumps": in_all}) + "\n", encoding="utf-8")
     slowest, tried = 0.0, 0
     while time.monotonic() < end + 0.2 * seconds:
         begun = time.process_time()
         dumps.check_hostile(chance.choice(dumps.SYSTEMS), chance.choice(dumps.PIECES), dumps.LARGEST)
         slowest, tried = max(slowest, time.process_time() - begun), tried + 1
     assert slowest < dumps.LARGEST_SECONDS_MAX, f"{slowest:.1f} s for a dump of the largest sources"
-    return f"{counts.total()} dumps, {len(counts)} kinds, {tried} of the largest sources, slowest {slowest:.1f} s"
+    largest = f"{tried} of the largest sources, slowest {slowest:.1f} s"
+    return f"{counts.total()} dumps ({in_all} in all runs), {len(counts)} kinds, {largest}"
 
 
 PARTS: dict[str, tuple[Part, float]] = {

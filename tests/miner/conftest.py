@@ -36,9 +36,12 @@ from metanode.core.testing.clock import SeededRandomness
 from metanode.fingerprint.checks import PASS
 from metanode.fingerprint.collect import Report
 from metanode.fingerprint.inventory import SOURCES, Board, Cpu, Inventory, Sign
-from metanode.fingerprint.keyed import PROBES, check_keyed, run_keyed
+from metanode.fingerprint.keyed import PROBES, check_active, check_keyed, run_keyed
+from metanode.fingerprint.probes import Progress
+from metanode.fingerprint.progress import ProgressLine
+from metanode.fingerprint.rotation import selected
 from metanode.fingerprint.samples import TIMER_STEP, Measurement, encode_samples
-from metanode.miner import measure
+from metanode.miner import command, measure
 from metanode.miner.config import Config
 from metanode.miner.loop import Miner, World
 from metanode.miner.node import Node
@@ -182,6 +185,7 @@ class ScriptedNode:
             "height": len(self.blocks) - 1,
             "time_ms": time_ms,
             "registered": owner is not None,
+            "checks": list(selected(bytes(64), 0)),
             "owner": owner,
         }
 
@@ -235,7 +239,11 @@ class ScriptedNode:
         return answer
 
     def _check_probes(self, machine_key: bytes, height: int, results: Any) -> None:
-        assert check_keyed(challenge(self.blocks[height][0], machine_key), results).verdict == PASS
+        asked = challenge(self.blocks[height][0], machine_key)
+        keyed = [pair for pair in results if pair[0] in PROBES]
+        active = [pair for pair in results if pair[0] not in PROBES]
+        assert check_keyed(asked, keyed).verdict == PASS
+        assert not active or check_active(asked, active).verdict == PASS
 
 
 @dataclass
@@ -249,12 +257,14 @@ class Bench:
     slept: list[float] = field(default_factory=list)
     draws: float = 0.0
     measured: int = 0
+    checks: list[tuple[str, ...] | None] = field(default_factory=list)
+    """What each measurement was asked for; None is everything."""
     interrupt: Callable[[], None] = lambda: None
 
     @property
     def world(self) -> World:
         """Sleeping moves the node's clock."""
-        return World(self._sleep, lambda: self.draws, SeededRandomness(1).bytes, self._tell)
+        return World(self._sleep, lambda: self.draws, SeededRandomness(1).bytes, self._tell, ProgressLine())
 
     def _sleep(self, seconds: float) -> None:
         self.interrupt()
@@ -313,11 +323,22 @@ def bench(node: ScriptedNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """The world of one miner; only measuring is replaced, the answers to challenges are real."""
     made = Bench(node, tmp_path / "miner", Config(wallet_id=to_bech32m(b"o" * 20), retry_attempts=1))
 
-    def answer(machine: measure.Machine, asked: bytes, progress: object = None) -> measure.Answer:
+    def answer(
+        machine: measure.Machine, asked: bytes, checks: tuple[str, ...] | None = None, progress: Progress | None = None
+    ) -> measure.Answer:
         made.measured += 1
+        made.checks.append(checks)
+        if progress is not None:
+            progress(1, 2, "memory copies")
         samples = encode_samples((Measurement(TIMER_STEP, (30, 31, 30)),))
         return measure.Answer(samples, tuple((probe, run_keyed(asked, probe)) for probe in PROBES), ())
 
     monkeypatch.setattr(measure, "look", lambda genesis_hash: machine_of(PC))
     monkeypatch.setattr(measure, "answer", answer)
     return made
+
+
+@pytest.fixture(autouse=True)
+def _same_priority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that runs the command in its own process keeps its priority: nothing could raise it again."""
+    monkeypatch.setattr(command, "lower_priority", lambda: None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from metanode.core.model.accounts import to_bech32m
 from metanode.core.model.bodies import decode_machine_record
 from metanode.core.model.errors import MetanodeError
+from metanode.fingerprint.rotation import selected
 from metanode.miner import loop
 from metanode.miner.store import read_status
 
@@ -47,6 +50,39 @@ def refused(act: Any) -> MetanodeError:
 
 
 # --- registration
+
+
+def test_a_record_is_measured_in_full_and_an_attestation_in_what_its_epoch_asks_for(bench: Any) -> None:
+    """The node names the checks with its challenge."""
+    miner, _, _ = bench.start()
+    bench.until_attested(miner)
+    asked = ["fp_add", "fp_div_mul", "patch", "read_speed"]
+    bench.node.bend = lambda value: {**value, "checks": asked} if "challenge" in value else value
+    next_interval(bench)
+    bench.until_attested(miner)
+    assert bench.checks == [None, selected(bytes(64), 0), tuple(asked)]
+
+
+@pytest.mark.parametrize("checks", [["fp_add", "guess"], [7], [["fp_add"]], "patch", {"fp_add": 1}])
+def test_a_node_that_asks_for_what_is_no_check_is_not_answered(bench: Any, checks: Any) -> None:
+    """Nothing is measured for it."""
+    bench.node.bend = lambda value: {**value, "checks": checks} if "challenge" in value else value
+    assert refused(bench.start()[0].round).code == "BAD_REPLY"
+    assert bench.measured == 0
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_measuring_for_a_record_is_shown_on_a_terminal(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    """Once: an attestation is measured unseen, and a log stays clean."""
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", screen)
+    miner, _, _ = bench.start()
+    bench.until_attested(miner)
+    assert bench.measured == 2
+    assert screen.getvalue() == ("\r\x1b[Kmeasuring memory copies 50 %\r\x1b[K" if terminal else "")
 
 
 def test_a_new_machine_commits_then_reveals_then_attests(bench: Any) -> None:

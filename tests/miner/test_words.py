@@ -51,11 +51,11 @@ def test_an_attestation_names_its_interval_and_weight() -> None:
 
 
 def test_a_verdict_says_why_and_from_which_numbers() -> None:
-    """Words where the node sent them, else the reason code."""
+    """The reason's code, which can be looked up, and its words where the node sent them."""
     check = {"name": "timer", "verdict": "pass", "reason": "TIMER_STEADY", "numbers": {"step_ns": 30, "backwards": 0}}
     assert words.check_line(check).split() == ["pass", "timer", "TIMER_STEADY", "(backwards", "0,", "step_ns", "30)"]
     told = words.check_line({**check, "words": "the timer is fine", "numbers": {}})
-    assert told.split(maxsplit=2) == ["pass", "timer", "the timer is fine"]
+    assert told.split(maxsplit=2) == ["pass", "timer", "TIMER_STEADY: the timer is fine"]
 
 
 def test_bare_hardware_is_described_without_excuses(notebook: Any, genesis: Any) -> None:

@@ -12,9 +12,12 @@ Prints `name: N checked` for each file. Exits with 1 at the first file in which 
 Not compared: `mentions` and `lines_mention`, which are words of one implementation's messages.
 """
 
+import functools
 import hashlib
+import hmac
 import json
 import re
+import struct
 import sys
 from pathlib import Path
 
@@ -22,10 +25,18 @@ U64, U32 = 2**64, 2**32
 ERRORS = {"NOT_CANONICAL": 100, "BAD_SHAPE": 101, "INVALID_SIGNATURE": 150, "BAD_VERSION": 153,
           "INSUFFICIENT_FUNDS": 162, "SELF_TRANSFER": 201, "SEAL_UNKNOWN": 250, "SEAL_EXPIRED": 251, "SEAL_TAKEN": 252,
           "HARDWARE_ALREADY_BOUND": 253, "MACHINE_KNOWN": 254, "CHALLENGE_UNKNOWN": 256, "CHALLENGE_LATE": 257,
-          "PROBE_MISMATCH": 260}
+          "MACHINE_UNKNOWN": 255, "PROBE_MISMATCH": 260, "SPONSOR_TWINS": 266, "NOT_OWNER": 267, "MACHINE_RETIRED": 268,
+          "HANDOVER_WAITS": 269, "CALIBRATION_TOO_FEW": 290, "CALIBRATION_SAME_OWNER": 291,
+          "CALIBRATION_SAME_MACHINE": 292, "CALIBRATION_MODEL_DIFFERS": 293, "CALIBRATION_INCONSISTENT": 294,
+          "CALIBRATION_NOT_REAL": 295, "CALIBRATION_UNMEASURED": 296, "NOT_VALIDATOR": 330, "PROPOSAL_UNKNOWN": 331,
+          "PROPOSAL_KNOWN": 332, "PROPOSAL_APPROVED": 333, "PROPOSALS_FULL": 334, "PROPOSAL_TYPE": 335,
+          "MODEL_CALIBRATED": 336, "STAKE_UNKNOWN": 337, "STAKE_LEAVING": 338, "STAKE_KEYS": 339, "KEY_TAKEN": 340,
+          "BOND_TOO_LOW": 341, "NO_CHANGE": 345, "BAD_VRF": 353}
 ROOT_DIRECTORY = Path(__file__).resolve().parents[2]
 EDGE_CASES = ROOT_DIRECTORY / "core" / "model" / "data" / "ed25519_edge.json"
 MULTIPLIERS = ROOT_DIRECTORY / "fingerprint" / "data" / "multipliers.json"
+ENVELOPES = MULTIPLIERS.with_name("envelopes.json")
+MODELS = MULTIPLIERS.with_name("models")
 
 
 class Refused(Exception):
@@ -168,7 +179,7 @@ def decode(data, limit=65536, **bounds):
 
 def decode_shape(data, deepest):
     """Decode what must have a known small shape: what cannot be part of it is not read."""
-    return decode(data, deepest=deepest, longest=16, beyond="BAD_SHAPE")
+    return decode(data, deepest=deepest, longest=32, beyond="BAD_SHAPE")
 
 
 def encode(value):
@@ -239,7 +250,7 @@ def text64(value):
 
 def probe_results(value):
     last = -1
-    for pair in array(value, at_most=16):
+    for pair in array(value, at_most=32):
         number, _ = map(uint, array(pair, 2))
         need(number > last)
         last = number
@@ -601,15 +612,30 @@ SIGNED = numbered(("v", uint), ("chain_id", uint), ("kind", uint), ("from", exac
                   ("fee", uint), ("valid_until", uint), ("body", bstr), ("alg", uint), ("pubkey", exactly(32)))
 RECORD = numbered(("v", version_1), ("machine_key", exactly(32)), ("owner", exactly(20)), ("binding_tag", exactly(32)),
                   ("inventory", up_to(4096, "INVENTORY_TOO_LARGE")), ("challenge_height", uint),
-                  ("probe_results", probe_results), ("samples", up_to(256)), ("agent", text64))
+                  ("probe_results", probe_results), ("samples", up_to(512)), ("agent", text64))
+
+
+def read_proposal(data):
+    """Type and content."""
+    number, content = array(decode_shape(data, 2), 2)
+    return uint(number), array(content, at_most=16)
+
+
 BODIES = {
     1: numbered(("to", exactly(20)), ("amount", between(1, U64 - 1, "ZERO_AMOUNT")), ("memo", up_to(256))),
     2: numbered(("commit", exactly(32))),
     3: numbered(("salt", exactly(32)), ("inner", lambda v: read_record(bstr(v)) and v), ("signature", exactly(64))),
     4: numbered(("challenge_height", uint), ("inventory_digest", exactly(32)), ("samples", up_to(256)),
                 ("probe_results", probe_results), ("agent", text64)),
+    5: numbered(("machine", exactly(20)), ("new_owner", lambda v: v if v == b"" else exactly(20)(v))),
+    6: numbered(("amount", between(1, U64 - 1, "ZERO_AMOUNT")), ("consensus_key", exactly(32)),
+                ("vrf_key", exactly(32)), ("bls_key", bstr), ("bls_proof", bstr), ("signature", exactly(64)),
+                ("vrf_proof", exactly(80))),
+    7: numbered(("consensus_key", exactly(32))),
+    8: numbered(("action", between(0, 1)), ("payload", up_to(50176))),
+    9: numbered(("key", exactly(32)), ("first", bstr), ("second", bstr)),
 }
-NONCELESS = {4}
+NONCELESS = {4, 9}
 
 
 def read_record(data):
@@ -617,7 +643,18 @@ def read_record(data):
 
 
 def read_body(kind, data):
-    return fields(decode_shape(data, 3 if kind == 4 else 1), BODIES[kind], first=(1,) if kind in (1, 3) else ())
+    first = {1: (1,), 3: (1,), 6: (0,)}.get(kind, ())
+    body = fields(decode_shape(data, 3 if kind == 4 else 1), BODIES[kind], first=first)
+    if kind == 6:
+        need((len(body["bls_key"]), len(body["bls_proof"])) in ((0, 0), (48, 96)))
+    if kind == 9:
+        one, other = read_vote(body["first"]), read_vote(body["second"])
+        need(body["first"] < body["second"])
+        need([one[name] for name in VOTE_PLACE] == [other[name] for name in VOTE_PLACE], "NOT_EQUIVOCATION")
+        need([one[name] for name in VOTE_VALUE] != [other[name] for name in VOTE_VALUE], "NOT_EQUIVOCATION")
+    if kind == 8:
+        (read_proposal, exactly(32))[body["action"]](body["payload"])
+    return body
 
 
 def read_envelope(data):
@@ -689,7 +726,7 @@ def read_samples(data):
     if not data:
         return {}
     found = {}
-    for kind, count, low, middle, high in map(row(*[uint] * 5), array(decode(data))):
+    for kind, count, low, middle, high in map(row(*[uint] * 5), array(decode(data, 512))):
         need(low <= middle <= high and count >= 1 and all(kind > before for before in found))
         found[kind] = count, low, middle, high
     return found
@@ -713,6 +750,12 @@ POWERPC = {
     "G5": (0x0039, 0x003C, 0x0044, 0x0045), "POWER8": (0x4B, 0x4C, 0x4D), "POWER9": (0x4E,)}
 
 
+OTHERS = (
+    ("sparc", "SPARC"), ("mips", "MIPS"), ("m68k", "68K"), ("riscv", "RISC-V"), ("vax", "VAX"), ("s390", "S/390"),
+    ("alpha", "Alpha"), ("ia64", "Itanium"), ("parisc", "PA-RISC"), ("hppa", "PA-RISC"), ("loongarch", "LoongArch"),
+    ("sh", "SuperH"))
+
+
 def named(table, number, otherwise):
     return next((name for name, numbers in table.items() if number in numbers), otherwise)
 
@@ -729,9 +772,10 @@ def classify_x86(maker, family, model):
     return "retro" if maker in OLD_MAKERS and family <= 6 else "modern"
 
 
-def classify_arm(maker, part, board_model):
+def classify_arm(maker, name, part, board_model):
     if maker == "0x61":
-        arch = named(APPLE, part, None)
+        brand = re.match(" *Apple +(M[1-4])(?: |$)", name)
+        arch = named(APPLE, part, brand and brand[1])
         return ("Apple Silicon", arch) if arch else ("ARM", "modern")
     if maker == "0x69" and part >> 8 in (2, 4, 6):
         return "ARM", "XScale"
@@ -742,41 +786,122 @@ def classify_arm(maker, part, board_model):
 
 
 def classify(inv):
-    machine, (maker, _, family, model, _, pvr, *_) = inv["machine"], inv["cpu"]
+    machine, (maker, name, family, model, _, pvr, *_) = inv["machine"], inv["cpu"]
     if machine in X86:
         return "x86", classify_x86(maker, family, model)
     if machine.startswith(("arm", "aarch64")):
-        return classify_arm(maker, model, inv["board"][5])
+        return classify_arm(maker, name, model, inv["board"][5])
     if machine.startswith(("ppc", "powerpc", "Power Macintosh")):
         return "PowerPC", named(POWERPC, pvr >> 16, "other")
-    for start, family in ("sparc", "SPARC"), ("mips", "MIPS"), ("m68k", "68K"), ("riscv", "RISC-V"), ("vax", "VAX"):
-        if machine.startswith(start):
-            return family, "any"
-    return "unknown", "unknown"
+    return next(((family, "any") for start, family in OTHERS if machine.startswith(start)), ("unknown", "unknown"))
 
 
-NEEDS = {"sse": ("mmx",), "sse2": ("sse",), "pni": ("sse2",), "ssse3": ("pni",), "sse4_1": ("ssse3",),
-         "sse4_2": ("sse4_1",), "lm": ("sse2", "pae", "cx8", "cmov")}
-FIRST_FAMILY = {"cmov": 6, "sse": 6, "sse2": 6, "lm": 6, "avx": 6, "mmx": 5, "tsc": 5, "cx8": 5}
-WITHOUT_LM = 1, 3, 5, 6, 7, 8, 9, 10, 11, 13, 14
-WITHOUT = {"lm": WITHOUT_LM, "avx2": (42, 45, 58, 62),
-           "avx": (*WITHOUT_LM, 15, 22, 23, 26, 28, 29, 30, 31, 37, 44, 46, 47)}
+def model_of(inv):
+    """The name of the processor's model."""
+    machine, (maker, _, family, model, _, pvr, *_) = inv["machine"], inv["cpu"]
+    if machine in X86:
+        name = f"{'x86_64' if machine in ('x86_64', 'amd64') else 'i386'} {maker} {family} {model}"
+    elif machine.startswith(("arm", "aarch64")):
+        name = f"arm {maker} {hex(model)}"
+    elif machine.startswith(("ppc", "powerpc", "Power Macintosh")):
+        name = "ppc pvr " + hex(pvr >> 16)[2:].rjust(4, "0")
+    else:
+        name = machine
+    return name[:64]
+
+
+@functools.cache
+def knowledge():
+    return Knowledge()
+
+
+class Knowledge:
+    """The files of the model database, put together."""
+
+    def __init__(self):
+        self.machines, self.home, self.needs, self.chips, self.boards = [], {}, {}, {}, {}
+        for path in sorted(MODELS.glob("*.json"), key=lambda path: path.name):
+            part = json.loads(path.read_text(encoding="ascii"))
+            self.machines += part.get("architectures", [])
+            self.home.update((name, line["family"]) for line in part.get("features", []) for name in line["only_here"])
+            for line in part.get("needs", []):
+                self.needs.setdefault(line["family"], []).append((line["feature"], line["needs"]))
+            for chip in part.get("cpus", []):
+                chip["banned"] = {word for name in chip.get("never_named", []) for word in part["words"][name]}
+                self.chips.update((key, chip) for key in chip["keys"])
+            for board in part.get("boards", []):
+                listed = board["cpus"] + board.get("upgrades", [])
+                board["fits"] = {key for name in listed for key in part.get("groups", {}).get(name, [name])}
+                self.boards.update((name, board) for name in board["names"])
+
+    def keys(self, inv):
+        maker, _, family, model, _, pvr, *_ = inv["cpu"]
+        if inv["machine"] in X86:
+            words = ["x86", maker, str(family), str(model)]
+            return [f"x86 family {family}", *(" ".join(words[:n]) for n in (2, 3, 4))] if family else [f"x86 {maker}"]
+        name = model_of(inv)
+        if name.startswith("ppc "):
+            kind = "ppc kind" + name[7:]
+            return [kind if pvr % 65536 == 0 and kind in self.chips else name] if pvr else []
+        return [name] if name.startswith("arm ") and model else []
+
+    def board(self, inv):
+        for name in inv["board"][5], inv["board"][1]:
+            starts = [name] + [name[:n] + "*" for n in range(len(name), 0, -1)]
+            for start in starts if name else ():
+                if start in self.boards:
+                    return self.boards[start]
+        return None
+
+
+CACHE_NAMES = {"l1d_kib": (1, 1), "l1i_kib": (1, 2), "l2_kib": (2, 3), "l3_kib": (3, 3)}
 
 
 def contradicts_itself(inv):
-    machine, features = inv["machine"], set(inv["features"])
-    maker, _, family, model, _, _, _, _, cores, threads = inv["cpu"]
-    if machine not in X86 or not maker or not features:
-        return False
-    intel = maker == "GenuineIntel"
+    known, machine, features = knowledge(), inv["machine"], set(inv["features"])
+    maker, name, family, _, _, pvr, clock, _, cores, threads = inv["cpu"]
+    order = ("little", "big")[inv["byte_order"]]
+    here = [line for line in known.machines if machine in line["machines"]]
+    kind = next((line["family"] for line in here if line.get("family")), "")
+    keys, board = known.keys(inv), known.board(inv)
+    chips = []
+    for key in keys:
+        if key in known.chips and not any(known.chips[key] is chip for chip in chips):
+            chips.append(known.chips[key])
+    places = chips + [board] * (board is not None)
+    complete = machine in X86 and "fpu" in features and inv["platform"] in (
+        "linux", "freebsd", "openbsd", "netbsd", "darwin")
+    width = max([inv["word_bits"]] + [line.get("kernel_bits", 0) for line in here])
+    sizes = {}
+    for place in places:
+        sizes.update((where, place[field]) for field, where in CACHE_NAMES.items() if field in place)
+
+    def odd(cache):
+        level, sort, size, line, _, _ = cache
+        good = sizes.get((level, sort), ())
+        summed = not line and any(size % one == 0 and size // one <= max(cores, threads, 1) for one in good)
+        return good and size not in good and not summed
+
     return any((
-        any(set(NEEDS[name]) - features for name in features & set(NEEDS)),
-        intel and any(3 <= family < FIRST_FAMILY[name] for name in features & set(FIRST_FAMILY)),
-        intel and family == 6 and any(model in WITHOUT[name] for name in features & set(WITHOUT)),
-        maker == "AuthenticAMD" and "avx" in features and family < 21,
-        machine in ("x86_64", "amd64") and "lm" not in features,
-        inv["byte_order"] == 1,
-        threads and cores > threads))
+        any(line.get("byte_order", order) != order for line in here + chips),
+        any(0 < line.get("word_bits_max", 0) < inv["word_bits"] for line in here),
+        any(0 < chip.get("word_bits_max", 0) < width for chip in chips),
+        kind and any(known.home.get(feature, kind) != kind for feature in features),
+        kind == "x86" and pvr, kind == "powerpc" and (maker or family),
+        kind == "arm" and maker[:2] not in ("", "0x"),
+        any(feature in features and set(needed) - features for feature, needed in known.needs.get(kind, ())),
+        machine in ("x86_64", "amd64") and complete and inv["platform"] in ("linux", "freebsd")
+        and "lm" not in features,
+        any(set(re.findall("[0-9A-Za-z]+", name)) & chip["banned"] for chip in chips),
+        any(features & set(chip.get("without", ())) for chip in chips),
+        complete and any(set(chip.get("with", ())) - features for chip in chips),
+        any(0 < place.get("clock_mhz_max", 0) * 125 < clock * 100 for place in places),
+        any(0 < place.get("threads_max", 0) < threads for place in places),
+        any(0 < place.get("memory_mib_max", 0) < inv["memory_mib"] for place in places),
+        threads and cores > threads,
+        any(odd(cache) for cache in inv["caches"]),
+        board and keys and not board["fits"] & {*keys, *(key for chip in chips for key in chip.get("members", ()))},
+        any(code in (40, 41) for code, _ in inv["signs"])))
 
 
 DECLARED = {"vm": {1, 2, 3, 4, 5, 6, 7, 8}, "emulator": {31, 32}}
@@ -808,29 +933,113 @@ def verdict(codes, about, looked):
     return True if declared else None if codes & HINTS[about] or not looked else False
 
 
-def score(inv, samples, profile, vm_weight):
-    """family, arch, class, base multiplier, weight"""
-    table = {(r["family"], r["arch"]): r for r in json.loads(MULTIPLIERS.read_text(encoding="ascii"))["rows"]}
-    family, arch = classify(inv)
-    line = table.get((family, arch), table["unknown", "unknown"])
-    base, kind, modern = line[profile], line["class"], min(table["x86", "modern"][profile], SCALE)
+COMPILED = *range(16, 28), *range(32, 43)
+RATIOS = {"fp_add": (19, 16), "fp_div_mul": (21, 20), "simd_scalar": (23, 22), "patch": (25, 16)}
+ROTATING = *RATIOS, "read_speed"
+
+
+def probes_say(fastest, model, checks=ROTATING):
+    """(the ratios are a program's, memory is too fast, no envelope or two ratios agree, the checks that are there)"""
+    book = envelope_book()
+    name = book["claims"].get(model) or book["claims"].get(" ".join(model.split(" ")[:-1]))
+    claim = book["envelopes"].get(name, {"ratios": {}})
+    least = {kind - 32: low for kind, (count, low) in fastest.items() if count >= 5 and low and kind - 32 in COMPILED}
+    seen = {check: least[up] * 1000 // least[down] for check, (up, down) in RATIOS.items()
+            if check in checks and up in least and down in least}
+    judged = [(value, *claim["ratios"][check]) for check, value in seen.items() if check in claim["ratios"]]
+    beyond = sum(not low <= value * 2 <= high * 4 for value, low, high in judged)
+    program, decided = beyond >= 2, max(beyond, len(judged) - beyond) >= 2
+    speed = 4 * 10**6 // least[26] if "read_speed" in checks and 26 in least else 0
+    too_fast = bool(claim.get("read_mb_s_max")) and speed > 2 * claim["read_mb_s_max"]
+    return program, too_fast, decided, name, {*seen, *["read_speed"] * bool(speed)}
+
+
+@functools.cache
+def envelope_book():
+    return json.loads(ENVELOPES.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def multiplier_table():
+    return {(r["family"], r["arch"]): r for r in json.loads(MULTIPLIERS.read_text(encoding="ascii"))["rows"]}
+
+
+def modern_of(profile):
+    return min(multiplier_table()["x86", "modern"][profile], SCALE)
+
+
+def proven_of(samples, results):
+    return {kind: row[:2] for kind, row in samples.items() if kind - 32 in {probe for probe, _ in results}}
+
+
+def shown(inv, samples, results):
+    """Whether it is virtual and whether it is emulated, each None where that cannot be told; by signs and by ratios."""
     codes, sources = all_signs(inv), inv["sources"]
     virtual, emulator = verdict(codes, "vm", sources & 0b1011101), verdict(codes, "emulator", sources & 0b10000000)
-    if contradicts_itself(inv):
-        base, kind = min(base, modern), "unknown"
+    return virtual, emulator or probes_say(proven_of(samples, results), model_of(inv))[0] or emulator, emulator
+
+
+def timed_wrong(inv, samples, results):
+    """A timer that ran backwards, a copy or a stream that this machine cannot do."""
+    table = multiplier_table()
+    ceiling = table.get(classify(inv), table["unknown", "unknown"]).get("copy_mb_s_max", 0)
     backwards = 6 in samples and 7 in samples and samples[7][3] > 0
     count, fastest = samples.get(4, (0, 0))[:2]
-    ceiling = line.get("copy_mb_s_max", 0)
-    if backwards or (count >= 5 and fastest and ceiling and 10**9 // fastest > ceiling):
-        base = min(base, modern)
-    if None in (virtual, emulator):
+    copied = count >= 5 and fastest and ceiling and 10**9 // fastest > ceiling
+    return backwards or bool(copied) or probes_say(proven_of(samples, results), model_of(inv))[1]
+
+
+def score(inv, samples, results, policy, calibrated=False):
+    """family, arch, class, model, base multiplier, weight, payable"""
+    profile, vm_weight, uncalibrated_cap, legacy_cap = policy
+    table, model = multiplier_table(), model_of(inv)
+    family, arch = classify(inv)
+    line = table.get((family, arch), table["unknown", "unknown"])
+    base, kind = line[profile], line["class"]
+    virtual, emulated, declared = shown(inv, samples, results)
+    if contradicts_itself(inv):
+        base, kind = min(base, modern_of(profile)), "unknown"
+    if timed_wrong(inv, samples, results):
+        base = min(base, modern_of(profile))
+    if None in (virtual, declared):
         base = min(base, SCALE)
-    kind = "emulated" if emulator else "virtual" if virtual else kind
-    return family, arch, kind, base, base * vm_weight // SCALE if virtual or emulator else base
+    proven = proven_of(samples, results)
+    _, _, decided, name, _ = probes_say(proven, model)
+    if not any(each - 32 in COMPILED for each in proven) or (name and not decided):
+        base = min(base, legacy_cap)
+    kind = "emulated" if emulated else "virtual" if virtual else kind
+    factor = vm_weight if kind in ("emulated", "virtual") else SCALE
+    at_once = base if calibrated else min(base, uncalibrated_cap)
+    return family, arch, kind, model, base, base * factor // SCALE, at_once * factor // SCALE
+
+
+def attest_flags(samples, checks, model, recorded):
+    fastest = {kind: row[:2] for kind, row in samples.items()}
+    program, too_fast, decided, _, there = probes_say(fastest, model, checks)
+    owed = {check for i, check in enumerate(ROTATING) if recorded & 1 << i and check in checks}
+    return too_fast + 2 * program + 4 * (not decided and (not recorded or bool(owed - there)))
+
+
+def recorded_checks(samples, results):
+    there = probes_say(proven_of(samples, results), "")[4]
+    return sum(1 << i for i, check in enumerate(ROTATING) if check in there)
+
+
+def epoch_weight(base, flags, kind, profile, vm_weight, legacy_cap):
+    base = min([base] + [modern_of(profile)] * (flags & 1) + [legacy_cap] * (flags >> 2 & 1))
+    return base * (vm_weight if flags & 2 or kind in ("virtual", "emulated") else SCALE) // SCALE
+
+
+def selected(beta, epoch):
+    drawn = sorted((H("probe", beta, be(epoch, 8), check.encode()), check) for check in ROTATING)
+    return [check for check in ROTATING if check != drawn[-1][1]]
 
 
 def scoring_name():
-    return "1-" + H("params", MULTIPLIERS.read_bytes()).hex()
+    files = [H("params", path.read_bytes()) for path in (MULTIPLIERS, ENVELOPES)]
+    models = sorted((path.name, path.read_bytes()) for path in MODELS.glob("*.json"))
+    files.append(H("params", encode([list(pair) for pair in models])))
+    return "2-" + H("params", *files).hex()
 
 
 def decayed(base, days):
@@ -923,6 +1132,14 @@ def quorum(n):
     return (2 * n + 2) // 3
 
 
+VOTE_PLACE, VOTE_VALUE = ("height", "round", "type"), ("hash", "prepared_round")
+
+
+def vote_holds(key, vote, genesis_hash):
+    digest = vote_digest(genesis_hash, *(vote[name] for name in (*VOTE_PLACE, *VOTE_VALUE)))
+    return verifies(key, digest, vote["signature"])
+
+
 def read_vote(data):
     vote = fields(decode(data), numbered(
         ("height", positive), ("round", u32), ("type", between(0, 3)), ("hash", exactly(32)), ("prepared_round", u32),
@@ -961,8 +1178,9 @@ PARAMETERS = (
     ("min_fee", 1, U64 - 1), ("pot_per_epoch", 0, 10**15), ("settle_per_block", 1, 10**6),
     ("reveal_window_blocks", 1, 10**6), ("machines_per_sponsor_epoch", 0, 10**6), ("block_bytes_max", 65536, 2**20),
     ("block_envelopes_max", 1, 10000), ("attests_per_block_max", 0, 10000), ("vm_weight", 0, 10**9),
-    ("trust_period_s", 0, 10**9), ("evidence_epochs", 0, 10000), ("reveal_blocks", 1, 10000), ("bond_min", 0, U64 - 1),
-    ("scoring",))
+    ("trust_period_s", 0, 10**9), ("evidence_epochs", 0, 1000), ("reveal_blocks", 1, 10000), ("bond_min", 0, U64 - 1),
+    ("uncalibrated_cap", 0, 10 * SCALE), ("legacy_cap", 0, 10 * SCALE), ("twins_per_sponsor", 1, 10**6),
+    ("slash_permille", 0, 1000), ("scoring",))
 
 
 def setting(condition):
@@ -1050,8 +1268,158 @@ def read_genesis(text):
 
 # --- 10, 12, 13, 20: the ledger --------------------------------------------------------------------------------------
 
-ACCOUNT, MACHINE, MACHINE_KEY, TAG, COUNTERS, SET, PARAMS, GLOBALS, SEAL, SPONSOR = 1, 2, 3, 4, 5, 7, 8, 9, 11, 32
-CARRIED, TREASURY, FEES, SUPPLY, MACHINES, SETTLEMENT = (bytes([i]) for i in range(1, 7))
+ACCOUNT, MACHINE, MACHINE_KEY, TAG, COUNTERS, STAKE, SET, PARAMS, GLOBALS = range(1, 10)
+ESCROW, SEAL, EVIDENCE, PROPOSAL, SPONSOR, TWINS, CALIBRATED, STAKE_KEY, PAST = 10, 11, 12, 13, 32, 33, 34, 35, 36
+CARRIED, TREASURY, FEES, SUPPLY, MACHINES, SETTLEMENT, ROTATION, HELD, EPOCHS = (bytes([i]) for i in range(1, 10))
+BONDED = ("consensus_key", "vrf_key", "bls_key", "bls_proof", "bond", "admitted", "jailed", "leaving", "release")
+COLUMNS = ("machine_key", "owner", "sponsor", "binding_tag", "inventory_digest", "family", "arch", "class", "model",
+           "base_multiplier", "weight", "payable", "measured", "record_height", "displaced", "retired", "heir",
+           "heir_epoch", "reward_total")
+
+
+def payee(machine, epoch):
+    return machine["heir"] if machine["heir"] and epoch >= machine["heir_epoch"] else machine["owner"]
+
+
+# --- Compiled probes (fingerprint.md, "Draws") and calibration --------------------------------------------------------
+
+ODD, HALF = 0x9E3779B97F4A7C15, 2**32 - 1
+STEPS = {16: (1024, 255), 17: (256, 63), 18: (64, 15), 19: (256, 63), 20: (256, 63), 21: (64, 15), 22: (32, 7),
+         23: (32, 7), 24: (64, 15), 25: (3, 1)}
+
+
+def mixed(z):
+    """mix of the next state of z"""
+    z = (z + ODD) % U64
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % U64
+    z = (z ^ z >> 27) * 0x94D049BB133111EB % U64
+    return z ^ z >> 31
+
+
+def drawn(state):
+    while True:
+        yield mixed(state)
+        state = (state + ODD) % U64
+
+
+def compiled_probe(challenge, probe):
+    """The result that a compiled probe must give; products and quotients by this machine's binary64."""
+    state = 22 if probe == 23 else probe
+    for at in (0, 8, 16, 24):
+        state = mixed(state ^ int.from_bytes(challenge[at:at + 8], "big"))
+    more = drawn(state)
+    return mixed(raw_result(probe, more) ^ probe << 56)
+
+
+def raw_result(probe, more):
+    if probe >= 32:
+        q = 8 + (next(more) & 3)
+        n, o = q << (3 + probe - 32), {8: 1, 9: 9, 10: 5, 11: 11}[q]
+        a = 1 + 4 * o * (next(more) % (n // (4 * o) - 1) | 1)
+        b = 1 + 2 * o * (next(more) % (n // (2 * o)))
+        x = next(more) % n
+        for _ in range(2048):
+            x = (a * x + b) % n
+        return n << 32 | x
+    if probe in STEPS:
+        base, mask = STEPS[probe]
+        steps = 16 * (base + (next(more) & mask))
+    elif probe == 26:
+        steps = 1048576 + 16384 * (next(more) & 7)
+    lanes = [next(more) & HALF for _ in range(16)] if probe in (22, 23) else []
+    wide = next(more), next(more), next(more)
+    x, a, b = ((number | 1) & HALF for number in wide)
+    if probe in (20, 21):
+        x = 1 + (wide[0] & 2**52 - 1) / 2**52
+        pair = [1 + (number & 2**42 - 1) / 2**52 for number in wide[1:]]
+        for step in range(steps):
+            x = x * pair[step % 2] if probe == 20 else x / pair[step % 2]
+        return int.from_bytes(struct.pack(">d", x), "big")
+    if probe == 19:
+        x, a, b = (number & 2**36 - 1 for number in wide)
+    if probe in (16, 19):
+        total = x + steps // 2 * (a + b)
+        return total if probe == 19 else total & HALF
+    if probe in (22, 23):
+        state = 0
+        for lane in lanes:
+            for _ in range(steps):
+                lane = lane + a & HALF
+                lane = (lane << 16 & HALF | lane >> 16) ^ b
+            state = mixed(state ^ lane)
+        return state
+    if probe == 26:
+        return sum(a + i * b for i in range(steps)) & HALF
+    if probe == 27:
+        return x + 512 * (a + b) & HALF
+    if probe == 18:
+        x, a, b = x | 1 << 15, a | 1 << 31, b | 1 << 31
+    words = drawn(wide[0])
+    for step in range(steps):
+        if probe == 17:
+            x = x * (b if step % 2 else a) & HALF
+        elif probe == 18:
+            x = (b if step % 2 else a) // x | 1 << 15
+        else:
+            word = next(words) if probe == 25 else b << 32 | a
+            x = (x + (word >> 32 & 0x7FFF) & HALF) ^ word & 0x7FFF
+    return x
+
+
+REPORT = numbered(("v", version_1), ("owner_key", exactly(32)), ("machine_key", exactly(32)),
+                  ("binding_tag", exactly(32)), ("model", text64), ("inventory", up_to(4096)),
+                  ("challenge_height", uint), ("header_hash", exactly(32)), ("probe_results", probe_results),
+                  ("samples", up_to(512)), ("agent", text64))
+ALL_RATIOS = {"int_mul": (17, 16), "int_div": (18, 16), "fp_add": (19, 16), "fp_mul": (20, 16), "fp_div_mul": (21, 20),
+              "simd_scalar": (23, 22), "call": (24, 16), "patch": (25, 16)}
+
+
+def check_reports(signed, genesis_hash):
+    """The model and the encoded ranges of reports that calibrate it."""
+    need(len(signed) >= 3, "CALIBRATION_TOO_FEW")
+    need(len(signed) <= 8, "TOO_LARGE")
+    opened = [fields(decode(each, 6144), numbered(("report", bstr), ("signature", exactly(64)))) for each in signed]
+    reports = [fields(decode(each["report"], 6144, deepest=3), REPORT) for each in opened]
+    need(len({report["model"] for report in reports}) == 1, "CALIBRATION_MODEL_DIFFERS")
+    for name in "owner_key", "machine_key", "binding_tag", "samples":
+        code = "CALIBRATION_SAME_OWNER" if name == "owner_key" else "CALIBRATION_SAME_MACHINE"
+        need(len({report[name] for report in reports}) == len(reports), code)
+    for each, report in zip(opened, reports, strict=True):
+        digest = H("record", genesis_hash, each["report"])
+        need(verifies(report["owner_key"], digest, each["signature"]), "INVALID_SIGNATURE")
+    found = [examine(report) for report in reports]
+    need(all(real for real, _ in found), "CALIBRATION_NOT_REAL")
+    common = [name for name in ALL_RATIOS if all(name in ratios for _, ratios in found)]
+    need(sum(name in RATIOS for name in common) >= 2, "CALIBRATION_UNMEASURED")
+    ranges = [[name, min(r[name] for _, r in found), max(r[name] for _, r in found)] for name in common]
+    need(all(high <= 2 * low for _, low, high in ranges), "CALIBRATION_INCONSISTENT")
+    return reports[0]["model"], encode(ranges)
+
+
+def examine(report):
+    """Whether a report shows a real machine, and its ratios."""
+    inventory, results = read_inventory(report["inventory"]), report["probe_results"]
+    need(report["model"] == model_of(inventory), "CALIBRATION_MODEL_DIFFERS")
+    challenge = H("challenge", report["header_hash"], report["machine_key"])
+    need(all(probe in (1, *COMPILED) for probe, _ in results), "PROBE_MISMATCH")
+    for probe, result in results:
+        need((keyed_probe_1(challenge) if probe == 1 else compiled_probe(challenge, probe)) == result, "PROBE_MISMATCH")
+    samples = read_samples(report["samples"])
+    answered = [probe for probe, _ in results if probe in COMPILED]
+    least = {probe: samples[32 + probe][1] for probe in answered
+             if 32 + probe in samples and samples[32 + probe][0] >= 5 and samples[32 + probe][1]}
+    ratios = {name: 1000 * least[a] // least[b] for name, (a, b) in ALL_RATIOS.items() if a in least and b in least}
+    need(sum(name in RATIOS for name in ratios) >= 2, "CALIBRATION_UNMEASURED")
+    return not any((*shown(inventory, samples, results)[:2], contradicts_itself(inventory),
+                    timed_wrong(inventory, samples, results))), ratios
+
+
+def check_results(challenge, results, asked):
+    """The interpreted probe is there and right, and so is each compiled one, of which none stands unasked."""
+    need(results and results[0][0] == 1 and {probe for probe, _ in results[1:]} <= set(asked), "PROBE_MISMATCH")
+    need(results[0][1] == keyed_probe_1(challenge), "PROBE_MISMATCH")
+    for probe, result in results[1:]:
+        need(compiled_probe(challenge, probe) == result, "PROBE_MISMATCH")
 
 
 class Ledger:
@@ -1071,6 +1439,11 @@ class Ledger:
         for ident, number in (CARRIED, 0), (TREASURY, parts[7]), (FEES, 0), (SUPPLY, supply), (MACHINES, 0):
             self.put(GLOBALS, ident, [number])
         self.put(SET, b"", [parts[5]])
+        for m in self.members:
+            keys = [m["consensus_key"], m["vrf_key"], m["bls"]]
+            self.put(STAKE, m["account"], [*keys, b"", m["bond"], 1, 0, 0, 0])
+            for key in filter(None, keys):
+                self.put(STAKE_KEY, key, [m["account"]])
         self.put(PARAMS, b"", [parts[4]])
 
     def get(self, table, ident, otherwise=None):
@@ -1082,6 +1455,23 @@ class Ledger:
 
     def drop(self, table, ident):
         self.state.pop(bytes([table]) + ident, None)
+
+    def machine(self, index):
+        return dict(zip(COLUMNS, self.get(MACHINE, be(index, 8)), strict=True))
+
+    def put_machine(self, index, machine):
+        self.put(MACHINE, be(index, 8), [machine[name] for name in COLUMNS])
+
+    def buckets(self, table, ident):
+        numbers = self.get(table, ident, [])
+        return dict(zip(numbers[::2], numbers[1::2], strict=True))
+
+    def put_buckets(self, table, ident, amounts):
+        flat = [number for bucket in sorted(amounts) if amounts[bucket] for number in (bucket, amounts[bucket])]
+        if flat:
+            self.put(table, ident, flat)
+        else:
+            self.drop(table, ident)
 
     def number(self, ident):
         return self.get(GLOBALS, ident)[0]
@@ -1105,9 +1495,15 @@ class Ledger:
         elapsed = self.epoch(self.headers[-1][1])
         if len(self.headers) > 1 and elapsed < self.epoch(time):
             self.credit(U64)
+            self.adopt(self.epoch(time))
+            self.seats(self.epoch(time))
+            held = self.buckets(GLOBALS, HELD)
+            kept = {bucket: amount for bucket, amount in held.items() if elapsed < 10 * bucket + 100}
+            self.put_buckets(GLOBALS, HELD, kept)
             minted = min(self.p["pot_per_epoch"], U64 - 1 - self.number(SUPPLY))
             pot, machines = minted + self.number(CARRIED) + self.number(FEES), self.number(MACHINES)
-            total = sum(self.weight(i, elapsed) for i in range(machines))
+            pot += sum(held.values()) - sum(kept.values())
+            total = sum(self.weight(i, elapsed)[0] for i in range(machines))
             self.put(GLOBALS, SUPPLY, [self.number(SUPPLY) + minted])
             self.put(GLOBALS, FEES, [0])
             self.put(GLOBALS, CARRIED, [0 if total else pot])
@@ -1117,15 +1513,81 @@ class Ledger:
                 if len(self.headers) - decode(self.state[key])[0] > self.p["reveal_window_blocks"]:
                     del self.state[key]
         self.credit(self.p["settle_per_block"])
+        if len(self.headers) == 1 or elapsed < self.epoch(time):
+            self.put(GLOBALS, ROTATION, [self.epoch(time), self.beta])
+            since = self.epoch(time) - self.p["evidence_epochs"]
+            starts = {e: height for e, height in self.buckets(GLOBALS, EPOCHS).items() if e >= since}
+            self.put_buckets(GLOBALS, EPOCHS, {**starts, self.epoch(time): len(self.headers)})
+            for key in [key for key in self.state if key[0] == EVIDENCE]:
+                if decode(self.state[key])[1] < min(self.buckets(GLOBALS, EPOCHS).values()):
+                    del self.state[key]
+
+    def stake(self, account):
+        found = self.get(STAKE, account)
+        return found and dict(zip(BONDED, found, strict=True))
+
+    def put_stake(self, account, stake):
+        self.put(STAKE, account, [stake[name] for name in BONDED])
+
+    def seats(self, epoch):
+        accounts = sorted(key[1:] for key in self.state if key[0] == STAKE)
+        rows = []
+        for account in accounts:
+            s = self.stake(account)
+            if s["admitted"] and not s["jailed"] and not s["leaving"] and s["bond"] >= max(1, self.p["bond_min"]):
+                rows.append([account, s["consensus_key"], s["vrf_key"], s["bond"], s["bls_key"]])
+        seated = [row[0] for row in rows] or [m["account"] for m in self.members]
+        acting = self.get(SET, b"")[0]
+        if rows and encode(rows) != acting:
+            self.put(SET, b"", [encode(rows)])
+            self.put(PAST, H("set", acting), [acting, len(self.headers), epoch])
+        trusted = -(-1000 * self.p["trust_period_s"] // (self.p["slot_ms"] * self.p["slots_per_epoch"]))
+        wait = trusted + self.p["evidence_epochs"] + 1
+        for key in [key for key in self.state if key[0] == PAST and decode(self.state[key])[2] + wait <= epoch]:
+            del self.state[key]
+        for account in accounts:
+            s = self.stake(account)
+            if s["release"] and s["release"] <= epoch:
+                balance, *rest = self.account(account)
+                self.put(ACCOUNT, account, [balance + s["bond"], *rest])
+                self.drop(STAKE, account)
+                for key in filter(None, (s["consensus_key"], s["vrf_key"], s["bls_key"])):
+                    self.drop(STAKE_KEY, key)
+            elif s["leaving"] and not s["release"] and account not in seated:
+                self.put_stake(account, {**s, "admitted": 0, "release": epoch + wait})
+
+    def adopt(self, epoch):
+        members = {member["account"] for member in self.members}
+        for key in sorted(key for key in self.state if key[0] == PROPOSAL):
+            kind, model, ranges, approvals, _, _, since = decode(self.state[key])
+            adopted = len(members & set(approvals)) >= quorum(len(members))
+            if adopted and kind == 3:
+                account, s = ranges[:20], self.stake(ranges[:20])
+                admitted = [other for other in self.state if other[0] == STAKE and self.stake(other[1:])["admitted"]]
+                if s and not s["leaving"] and (not ranges[20] or s["admitted"] or len(admitted) < 100):
+                    self.put_stake(account, self.seated(s, ranges[20]))
+            elif adopted and self.get(CALIBRATED, model.encode()) is None:
+                self.put(CALIBRATED, model.encode(), [len(self.headers), ranges])
+            if adopted or epoch > since + 30:
+                del self.state[key]
+
+    @staticmethod
+    def seated(stake, verdict):
+        return {**stake, "admitted": 1, "jailed": 0} if verdict else {**stake, "admitted": 0}
 
     def weight(self, index, epoch):
-        counters, machine = self.get(COUNTERS, be(index, 8)), self.get(MACHINE, be(index, 8))
-        base, weight, displaced = machine[8], machine[9], machine[11]
-        if counters is None or counters[0] < epoch or displaced or not base:
-            return 0
+        """Weight and payable of a machine's intervals in an epoch."""
+        counters, machine = self.get(COUNTERS, be(index, 8)), self.machine(index)
+        if counters is None or counters[0] < epoch or machine["displaced"]:
+            return 0, 0
         intervals = bin(int.from_bytes(counters[1 if counters[0] == epoch else 2], "little")).count("1")
+        flags = counters[6 if counters[0] == epoch else 7]
         days = epoch * self.p["slot_ms"] * self.p["slots_per_epoch"] // DAY_MS
-        return mul_div(decayed(base, days), weight, base) * intervals
+        base = decayed(machine["base_multiplier"], days)
+        in_full = machine["payable"] >= machine["weight"]
+        policy = [self.p[name] for name in ("profile", "vm_weight", "legacy_cap")]
+        bases = base, base if in_full else min(base, self.p["uncalibrated_cap"])
+        return tuple(epoch_weight(each, flags, machine["class"], *policy) * intervals for each in bases)
 
     def credit(self, how_many):
         running = self.get(GLOBALS, SETTLEMENT)
@@ -1134,18 +1596,41 @@ class Ledger:
         epoch, pot, paid, total, begin, end = running
         stop = min(end, begin + how_many)
         for index in range(begin, stop):
-            reward = mul_div(pot, self.weight(index, epoch), total)
-            if reward:
-                machine = self.get(MACHINE, be(index, 8))
-                balance, *rest = self.account(machine[1])
-                self.put(ACCOUNT, machine[1], [balance + reward, *rest])
-                self.put(MACHINE, be(index, 8), [*machine[:12], machine[12] + reward])
-                paid += reward
+            if self.get(COUNTERS, be(index, 8)) is not None:
+                paid += self.credit_one(index, epoch, pot, total)
         if stop < end:
             self.put(GLOBALS, SETTLEMENT, [epoch, pot, paid, total, stop, end])
         else:
             self.drop(GLOBALS, SETTLEMENT)
             self.put(GLOBALS, CARRIED, [self.number(CARRIED) + pot - paid])
+
+    def credit_one(self, index, epoch, pot, total):
+        """What left the pot."""
+        machine, out = self.machine(index), 0
+        held, claims = self.buckets(GLOBALS, HELD), self.buckets(ESCROW, be(index, 8))
+        claims = {bucket: amount for bucket, amount in claims.items() if bucket in held}
+        model = machine["model"].encode()
+        if machine["payable"] < machine["weight"] and not machine["displaced"] and self.get(CALIBRATED, model):
+            out = sum(claims.values())
+            self.put_buckets(GLOBALS, HELD, {bucket: held[bucket] - claims.get(bucket, 0) for bucket in held})
+            self.put_buckets(ESCROW, be(index, 8), {})
+            machine["payable"] = machine["weight"]
+            held, claims = self.buckets(GLOBALS, HELD), {}
+        weight, payable = self.weight(index, epoch) if machine["payable"] < machine["weight"] else (
+            self.weight(index, epoch)[:1] * 2)
+        reward = mul_div(pot, weight, total)
+        at_once = mul_div(reward, payable, weight) if reward else 0
+        if reward > at_once:
+            for amounts, table, ident in (held, GLOBALS, HELD), (claims, ESCROW, be(index, 8)):
+                amounts[epoch // 10] = amounts.get(epoch // 10, 0) + reward - at_once
+                self.put_buckets(table, ident, amounts)
+        owner = payee(machine, epoch)
+        if out + at_once:
+            balance, *rest = self.account(owner)
+            self.put(ACCOUNT, owner, [balance + out + at_once, *rest])
+            machine["reward_total"] += out + at_once
+        self.put_machine(index, machine)
+        return reward
 
     # a block
 
@@ -1155,13 +1640,14 @@ class Ledger:
         try:
             need(time > self.headers[-1][1], "BAD_HEADER")
             self.settle(time)
-            attests = size = 0
+            attests = accusations = size = 0
             receipts = []
             for raw in envelopes:
                 env, signed, signature = read_envelope(raw)
                 size, attests = size + len(raw), attests + (env["kind"] == 4)
                 need(size <= self.p["block_bytes_max"] and len(receipts) < self.p["block_envelopes_max"], "KIND_CAP")
-                need(attests <= self.p["attests_per_block_max"], "KIND_CAP")
+                accusations += env["kind"] == 9
+                need(attests <= self.p["attests_per_block_max"] and accusations <= 16, "KIND_CAP")
                 check_envelope(env, self.chain_id)
                 receipts.append(self.envelope(time, env, signed, signature, H("tx", raw), len(receipts)))
             return receipts
@@ -1178,7 +1664,7 @@ class Ledger:
         balance, nonce, known = self.account(sender)
         if kind == 4:
             machine = self.machine_of(sender)
-        else:
+        elif kind != 9:
             need(env["nonce"] >= nonce, "REPLAYED")
             need(env["nonce"] <= nonce, "BAD_NONCE")
         need(not (known and "pubkey" in env), "PUBKEY_UNEXPECTED")
@@ -1191,6 +1677,8 @@ class Ledger:
         need(verifies(key, H("txsig", self.genesis_hash, signed), signature), "INVALID_SIGNATURE")
         if kind == 4:
             return encode([ident, 0, 0, [self.attest(time, body, *machine)]])
+        if kind == 9:
+            return encode([ident, 0, 0, [self.accuse(body)]])
         self.put(ACCOUNT, sender, [balance - fee, nonce + 1, key])
         self.put(GLOBALS, FEES, [self.number(FEES) + fee])
         try:
@@ -1201,8 +1689,20 @@ class Ledger:
                 self.put(SEAL, body["commit"], [height, position, sender])
                 self.put(SPONSOR, sender, [self.epoch(time), commits + 1])
                 events = [[2, body["commit"]]]
-            else:
+            elif kind == 3:
                 events = self.reveal(time, body)
+            elif kind == 5:
+                events = self.unbind(self.epoch(time), sender, body)
+            elif kind == 6:
+                events = self.bond(sender, body)
+            elif kind == 7:
+                s = self.stake(sender)
+                need(s and s["consensus_key"] == body["consensus_key"], "STAKE_UNKNOWN")
+                need(not s["leaving"], "STAKE_LEAVING")
+                self.put_stake(sender, {**s, "leaving": 1})
+                events = [[12, sender, s["bond"]]]
+            else:
+                events = self.govern(self.epoch(time), sender, body)
         except Refused as error:
             return encode([ident, ERRORS[error.code], fee, []])
         return encode([ident, 0, fee, events])
@@ -1234,57 +1734,171 @@ class Ledger:
         key, tag, ident = record["machine_key"], record["binding_tag"], account_of(record["machine_key"])
         need(self.get(MACHINE_KEY, ident) is None, "MACHINE_KNOWN")
         holder = self.get(TAG, tag)
+        if holder is not None and 0 < self.machine(holder[0])["retired"] <= self.epoch(time):
+            holder = None
         need(holder is None or holder[1:] >= seal[:2], "HARDWARE_ALREADY_BOUND")
+        twins = self.get(TWINS, seal[2] + H("identity", record["inventory"]), [0])[0]
+        need(twins < self.p["twins_per_sponsor"], "SPONSOR_TWINS")
         challenge, _, fresh = self.challenge(time, record["challenge_height"], key)
         need(fresh, "CHALLENGE_LATE")
         need(verifies(key, H("machine", self.genesis_hash, body["inner"]), body["signature"]), "INVALID_SIGNATURE")
-        need(record["probe_results"] == [[1, keyed_probe_1(challenge)]], "PROBE_MISMATCH")
+        check_results(challenge, record["probe_results"], COMPILED)
         inventory, samples = read_inventory(record["inventory"]), read_samples(record["samples"])
-        scored = score(inventory, samples, self.p["profile"], self.p["vm_weight"])
+        calibrated = self.get(CALIBRATED, model_of(inventory).encode()) is not None
+        policy = [self.p[name] for name in ("profile", "vm_weight", "uncalibrated_cap", "legacy_cap")]
+        scored = score(inventory, samples, record["probe_results"], policy, calibrated)
         index, digest = self.number(MACHINES), H("identity", record["inventory"])
         self.drop(SEAL, commit)
-        self.put(MACHINE, be(index, 8), [key, record["owner"], seal[2], tag, digest, *scored, height, 0, 0])
+        self.put(MACHINE, be(index, 8), [key, record["owner"], seal[2], tag, digest, *scored,
+                                         recorded_checks(samples, record["probe_results"]), height, 0, 0, b"", 0, 0])
+        self.twin(seal[2], digest, 1)
         self.put(MACHINE_KEY, ident, [index])
         self.put(TAG, tag, [index, *seal[:2]])
         self.put(GLOBALS, MACHINES, [index + 1])
         self.put(ACCOUNT, ident, [*self.account(ident)[:2], key])
         if holder is None:
-            return [[3, index, ident, record["owner"], scored[4]]]
-        loser = self.get(MACHINE, be(holder[0], 8))
-        self.put(MACHINE, be(holder[0], 8), [*loser[:11], 1, loser[12]])
-        return [[3, index, ident, record["owner"], scored[4]], [4, holder[0]]]
+            return [[3, index, ident, record["owner"], scored[5]]]
+        loser = self.machine(holder[0])
+        self.put_machine(holder[0], {**loser, "displaced": 1})
+        if not loser["retired"]:
+            self.twin(loser["sponsor"], loser["inventory_digest"], -1)
+        return [[3, index, ident, record["owner"], scored[5]], [4, holder[0]]]
+
+    def twin(self, sponsor, digest, change):
+        count = self.get(TWINS, sponsor + digest, [0])[0] + change
+        if count:
+            self.put(TWINS, sponsor + digest, [count])
+        else:
+            self.drop(TWINS, sponsor + digest)
+
+    def unbind(self, epoch, sender, body):
+        index, machine = self.machine_of(body["machine"])
+        need(sender == payee(machine, epoch), "NOT_OWNER")
+        if not body["new_owner"]:
+            self.put_machine(index, {**machine, "retired": epoch + 1})
+            self.twin(machine["sponsor"], machine["inventory_digest"], -1)
+            return [[7, index]]
+        settling = self.get(GLOBALS, SETTLEMENT, [U64])[0]
+        need(machine["owner"] == sender or settling >= machine["heir_epoch"], "HANDOVER_WAITS")
+        self.put_machine(index, {**machine, "owner": sender, "heir": body["new_owner"], "heir_epoch": epoch + 1})
+        return [[8, index, body["new_owner"], epoch + 1]]
+
+    def bond(self, sender, body):
+        keys = [body[name] for name in ("consensus_key", "vrf_key", "bls_key")]
+        named, s = [key for key in keys if key], self.stake(sender)
+        if s is None:
+            need(body["amount"] >= self.p["bond_min"], "BOND_TOO_LOW")
+            need(len(set(named)) == len(named) and sender not in map(account_of, keys[:2]), "KEY_TAKEN")
+            need(not any(self.get(STAKE_KEY, key) for key in named), "KEY_TAKEN")
+            s = dict(zip(BONDED, [*keys, body["bls_proof"], 0, 0, 0, 0, 0], strict=True))
+        need(not s["leaving"], "STAKE_LEAVING")
+        need([s[name] for name in BONDED[:3]] == keys, "STAKE_KEYS")
+        balance, *rest = self.account(sender)
+        need(balance >= body["amount"], "INSUFFICIENT_FUNDS")
+        digest = H("lock", self.genesis_hash, sender, *keys, body["bls_proof"])
+        need(verifies(keys[0], digest, body["signature"]), "INVALID_SIGNATURE")
+        vrf_verify(keys[1], digest, body["vrf_proof"])
+        self.put(ACCOUNT, sender, [balance - body["amount"], *rest])
+        self.put_stake(sender, {**s, "bond": s["bond"] + body["amount"]})
+        for key in named:
+            self.put(STAKE_KEY, key, [sender])
+        return [[11, sender, body["amount"], s["bond"] + body["amount"]]]
+
+    def accuse(self, body):
+        (account,) = self.get(STAKE_KEY, body["key"], [b""])
+        s, votes, now = self.stake(account), [read_vote(body[name]) for name in ("first", "second")], len(self.headers)
+        need(s and s["consensus_key"] == body["key"], "STAKE_UNKNOWN")
+        need(not s["jailed"], "VALIDATOR_JAILED")
+        height, round_, type_ = (votes[0][name] for name in VOTE_PLACE)
+        need(min(self.buckets(GLOBALS, EPOCHS).values()) <= height <= now, "EVIDENCE_LATE")
+        ident = H("evidence", body["key"], be(height, 8), be(round_, 4), be(type_, 1))
+        need(self.get(EVIDENCE, ident) is None, "REPLAYED")
+        need(all(vote_holds(body["key"], vote, self.genesis_hash) for vote in votes), "INVALID_SIGNATURE")
+        loss = s["bond"] * self.p["slash_permille"] // 1000
+        self.put_stake(account, {**s, "bond": s["bond"] - loss, "jailed": 1})
+        self.put(GLOBALS, TREASURY, [self.number(TREASURY) + loss])
+        self.put(EVIDENCE, ident, [account, height, now])
+        return [13, account, loss, height]
+
+    def seat(self, content):
+        """Subject and effect of a proposal about a seat."""
+        need(len(content) == 2)
+        account, verdict = exactly(20)(content[0]), between(0, 1)(content[1])
+        s = self.stake(account)
+        need(s, "STAKE_UNKNOWN")
+        need(not s["leaving"], "STAKE_LEAVING")
+        need(self.seated(s, verdict) != s, "NO_CHANGE")
+        return ("admit " if verdict else "remove ") + write_bech32m(account), account + be(verdict, 1)
+
+    def govern(self, epoch, sender, body):
+        payload = body["payload"]
+        members = {member["account"] for member in self.members}
+        need(sender in members, "NOT_VALIDATOR")
+        if body["action"] == 1:
+            found = self.get(PROPOSAL, payload)
+            need(found is not None, "PROPOSAL_UNKNOWN")
+            need(sender not in found[3], "PROPOSAL_APPROVED")
+            found[3] = sorted({*found[3], sender} & members)
+            self.put(PROPOSAL, payload, found)
+            return [[10, payload, len(found[3])]]
+        ident = H("policy", self.genesis_hash, payload)
+        need(self.get(PROPOSAL, ident) is None, "PROPOSAL_KNOWN")
+        own = [key for key, value in self.state.items() if key[0] == PROPOSAL and decode(value)[4] == sender]
+        need(len(own) < 2, "PROPOSALS_FULL")
+        number, content = read_proposal(payload)
+        need(number in (1, 3), "PROPOSAL_TYPE")
+        if number == 3:
+            self.put(PROPOSAL, ident, [3, *self.seat(content), [sender], sender, len(self.headers), epoch])
+            return [[9, ident, 3]]
+        need(content)
+        model = text64(content[0])
+        need(self.get(CALIBRATED, model.encode()) is None, "MODEL_CALIBRATED")
+        reports = [bstr(report) for report in content[1:]]
+        found, ranges = check_reports(reports, self.genesis_hash)
+        need(found == model, "CALIBRATION_MODEL_DIFFERS")
+        self.put(PROPOSAL, ident, [number, model, ranges, [sender], sender, len(self.headers), epoch])
+        return [[9, ident, number]]
 
     def machine_of(self, ident):
         index = self.get(MACHINE_KEY, ident)
         need(index is not None, "MACHINE_UNKNOWN")
-        machine = self.get(MACHINE, be(index[0], 8))
-        need(not machine[11], "HARDWARE_ALREADY_BOUND")
+        machine = self.machine(index[0])
+        need(not machine["displaced"], "HARDWARE_ALREADY_BOUND")
+        need(not machine["retired"], "MACHINE_RETIRED")
         return index[0], machine
 
     def attest(self, time, body, index, machine):
-        need(machine[10] < len(self.headers), "MACHINE_UNKNOWN")
-        need(body["inventory_digest"] == machine[4], "DIGEST_MISMATCH")
-        read_samples(body["samples"])
-        challenge, asked, fresh = self.challenge(time, body["challenge_height"], machine[0])
+        need(machine["record_height"] < len(self.headers), "MACHINE_UNKNOWN")
+        need(body["inventory_digest"] == machine["inventory_digest"], "DIGEST_MISMATCH")
+        samples = read_samples(body["samples"])
+        challenge, asked, fresh = self.challenge(time, body["challenge_height"], machine["machine_key"])
         now, epoch = self.epoch(time), self.epoch(asked)
         interval = (asked - self.start) // self.p["slot_ms"] // self.p["attest_every_slots"]
         bit_of_it = 1 << interval % (self.p["slots_per_epoch"] // self.p["attest_every_slots"])
-        at, bits, earlier, mark, late_interval, last = self.get(COUNTERS, be(index, 8), [0, b"", b"", 0, 0, 0])
+        at, bits, earlier, mark, late_interval, last, flags, before_flags = self.get(
+            COUNTERS, be(index, 8), [0, b"", b"", 0, 0, 0, 0, 0])
         if at != now:
             settling = self.get(GLOBALS, SETTLEMENT, [-1])[0]
-            at, bits, earlier = now, b"", bits if at in (now - 1, settling) else b""
+            earlier, before_flags = (bits, flags) if at in (now - 1, settling) else (b"", 0)
+            bits, flags = b"", 0
         bits, before = (int.from_bytes(b, "little") for b in (bits, earlier))
         used = (epoch == now and bits & bit_of_it) or (epoch == now - 1 and before & bit_of_it)
         need(not used and not (mark and late_interval == interval), "CHALLENGE_USED")
-        counts = fresh and epoch == now
+        counts, asked_for = fresh and epoch == now, COMPILED
         if counts:
             bits |= bit_of_it
+            checks = selected(self.get(GLOBALS, ROTATION)[1], now)
+            asked_for = [probe for check in checks for probe in RATIOS.get(check, (26,))]
+            answered = {32 + probe for probe, _ in body["probe_results"]}
+            proven = {kind: row for kind, row in samples.items() if kind in answered}
+            flags |= attest_flags(proven, checks, machine["model"], machine["measured"])
         else:
             need(epoch >= now - 1 and mark != now + 1, "CHALLENGE_LATE")
             mark, late_interval = now + 1, interval
-        need(body["probe_results"] == [[1, keyed_probe_1(challenge)]], "PROBE_MISMATCH")
+        check_results(challenge, body["probe_results"], asked_for)
         packed = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
-        self.put(COUNTERS, be(index, 8), [now, packed, earlier, mark, late_interval, max(last, interval)])
+        rest = [mark, late_interval, max(last, interval), flags, before_flags]
+        self.put(COUNTERS, be(index, 8), [now, packed, earlier, *rest])
         return [5 if counts else 6, index, interval]
 
     def follow(self, block, certificate):
@@ -1299,21 +1913,113 @@ class Ledger:
         receipts = self.execute(header["time_ms"], envelopes)
         roots = {"tx": list_tree([H("tx", e) for e in envelopes])[0], "receipts": list_tree(receipts)[0],
                  "state": self.root()}
-        wanted = self.chain_id, self.set_hash, self.set_hash, self.params_hash, roots
+        after = self.get(SET, b"")[0]
+        wanted = self.chain_id, self.set_hash, H("set", after), self.params_hash, roots
         names = "chain_id", "validator_set_hash", "next_validator_set_hash", "params_hash", "roots"
         need(tuple(header[name] for name in names) == wanted, "BAD_ROOT")
         header_hash = H("header", data)
         check_certificate(certificate, header_hash, height, self.members, self.genesis_hash)
         self.headers.append((header_hash, header["time_ms"]))
         self.beta = beta
+        self.members, self.set_hash = read_set(after), H("set", after)
         changed = sorted(key for key in {*before, *self.state} if before.get(key) != self.state.get(key))
         return header, receipts, [[key, self.state.get(key)] for key in changed]
 
     def supply_holds(self):
         balances = sum(decode(value)[0] for key, value in self.state.items() if key[0] == ACCOUNT)
         _, pot, paid, *_ = self.get(GLOBALS, SETTLEMENT, [0] * 6)
-        bonds = sum(m["bond"] for m in read_set(self.get(SET, b"")[0]))
+        pot += sum(self.buckets(GLOBALS, HELD).values())
+        bonds = sum(decode(value)[4] for key, value in self.state.items() if key[0] == STAKE)
         return balances + bonds + sum(map(self.number, (CARRIED, TREASURY, FEES))) + pot - paid == self.number(SUPPLY)
+
+
+# --- Noise (revision 34): XX and IK with X25519 (RFC 7748), ChaCha20-Poly1305 (RFC 8439) and BLAKE2b -----------------
+
+NOISE = {"XX": ("e", "e ee s es", "s se"), "IK": ("e es s ss", "e ee se")}
+
+
+def x25519(k, u):
+    k = int.from_bytes(k, "little") & ~7 & (2**254 - 1) | 2**254
+    x1 = int.from_bytes(u, "little") & (2**255 - 1)
+    x2, z2, x3, z3 = 1, 0, x1, 1
+    for t in reversed(range(255)):
+        one = k >> t & 1
+        if one:
+            x2, z2, x3, z3 = x3, z3, x2, z2
+        a, b, c, d = x2 + z2, x2 - z2, x3 + z3, x3 - z3
+        aa, bb, da, cb = a * a % P, b * b % P, d * a % P, c * b % P
+        e = aa - bb
+        x3, z3, x2, z2 = (da + cb) ** 2 % P, x1 * (da - cb) ** 2 % P, aa * bb % P, e * (aa + 121665 * e) % P
+        if one:
+            x2, z2, x3, z3 = x3, z3, x2, z2
+    return (x2 * pow(z2, P - 2, P) % P).to_bytes(32, "little")
+
+
+def chacha_block(key, counter, nonce):
+    start = [*struct.unpack("<4I", b"expand 32-byte k"), *struct.unpack("<8I", key), counter,
+             *struct.unpack("<3I", nonce)]
+    s = list(start)
+    columns = [(i, i + 4, i + 8, i + 12) for i in range(4)]
+    diagonals = [(i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4) for i in range(4)]
+    for a, b, c, d in (columns + diagonals) * 10:
+        for p, q, r, turn in (a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7):
+            s[p] = (s[p] + s[q]) % U32
+            mixed_in = s[r] ^ s[p]
+            s[r] = (mixed_in << turn | mixed_in >> 32 - turn) % U32
+    return struct.pack("<16I", *((x + y) % U32 for x, y in zip(s, start, strict=True)))
+
+
+def aead(key, n, associated, text, opening=False):
+    """Seal, or with `opening` the reverse; n is Noise's counter nonce."""
+    nonce = bytes(4) + struct.pack("<Q", n)
+    text, tag = (text[:-16], text[-16:]) if opening else (text, b"")
+    stream = b"".join(chacha_block(key, 1 + i, nonce) for i in range(-(-len(text) // 64)))
+    out = bytes(a ^ b for a, b in zip(text, stream, strict=False))
+    parts = associated, text if opening else out
+    covered = b"".join(part + bytes(-len(part) % 16) for part in parts) + struct.pack("<2Q", *map(len, parts))
+    r, s = (int.from_bytes(half, "little") for half in struct.unpack("<16s16s", chacha_block(key, 0, nonce)[:32]))
+    r, total = r & 0x0ffffffc0ffffffc0ffffffc0fffffff, 0
+    for i in range(0, len(covered), 16):
+        total = (total + int.from_bytes(covered[i:i + 16] + b"\1", "little")) * r % (2**130 - 5)
+    made = ((total + s) % 2**128).to_bytes(16, "little")
+    if opening:
+        need(made == tag, "INVALID_SIGNATURE")
+        return out
+    return out + made
+
+
+def noise_handshake(name, prologue, secrets):
+    """The handshake's messages, its hash, and the keys from the initiator and from the responder."""
+    def hkdf(chain, material):
+        extracted = hmac.digest(chain, material, "blake2b")
+        first = hmac.digest(extracted, b"\1", "blake2b")
+        return first, hmac.digest(extracted, first + b"\2", "blake2b")
+
+    def hashed(*parts):
+        return hashlib.blake2b(b"".join(parts)).digest()
+
+    pattern = name.split("_")[1]
+    raw = name.encode("ascii")
+    h = raw.ljust(64, b"\0") if len(raw) <= 64 else hashed(raw)
+    chain, key, n, sent = h, None, 0, []
+    h = hashed(h, prologue)
+    base = (9).to_bytes(32, "little")
+    if pattern == "IK":
+        h = hashed(h, x25519(secrets[1]["s"], base))
+    for number, tokens in enumerate(NOISE[pattern]):
+        own, message = secrets[number % 2], b""
+        for token in [*tokens.split(), ""]:
+            if token in ("e", "s", ""):  # "" is the payload, empty here
+                part = x25519(own[token], base) if token else b""
+                if token != "e" and key:
+                    part, n = aead(key, n, h, part), n + 1
+                h, message = hashed(h, part), message + part
+            else:
+                shared = x25519(secrets[0][token[0]], x25519(secrets[1][token[1]], base))
+                chain, key = hkdf(chain, shared)
+                key, n = key[:32], 0
+        sent.append(message.hex())
+    return sent, h.hex(), [key[:32] for key in hkdf(chain, b"")]
 
 
 # --- 21. Proof bundles ---------------------------------------------------------------------------------------------
@@ -1393,6 +2099,10 @@ def jsonable(value):
 def check_page(_):
     yield "H(tx, '')", H("tx").hex(), "ab6f06cbdcf321e0c0eec72bc3726ffe5b65e0146b3ffa329f4f63c51b383973"
     yield "keyed probe 1", f"{keyed_probe_1(bytes(range(32))):016x}", "2c8c62b07baadb9e"
+    page = (ROOT_DIRECTORY / "docs" / "fingerprint.md").read_text(encoding="utf-8")
+    page = page.split("Results for the challenge")[1]
+    for number, result in re.findall(r"(\d\d)\s`([0-9A-F]{16})`", page.split("###")[0]):
+        yield f"compiled probe {number}", f"{compiled_probe(bytes(range(32)), int(number)):016X}", result
     eight = {to_bytes(times(8, to_point(p))) for p in SMALL_ORDER}
     yield "small order", (len(SMALL_ORDER), eight), (8, {to_bytes(NEUTRAL)})
     leaf = [H("leaf", b"item %d" % i) for i in range(3)]
@@ -1549,6 +2259,16 @@ def check_bodies(v):
     yield "commit", H("seal", salt, inner).hex(), r["commit"]
     yield "inventory digest", H("identity", unhex(named["inventory"])).hex(), r["inventory_digest"]
     yield "challenge", H("challenge", unhex(r["header_hash"]), machine_key).hex(), r["challenge"]
+    s = {name: unhex(value) for name, value in v["stake"].items()}
+    bond, keys = read_body(6, s["body"]), [secret(s[name])[2] for name in ("consensus_seed", "vrf_seed")]
+    digest = H("lock", s["genesis_hash"], s["account"], *keys, bond["bls_key"], bond["bls_proof"])
+    proofs = sign(s["consensus_seed"], digest), vrf_prove(s["vrf_seed"], digest)
+    yield "bond", (digest, *proofs), (s["digest"], bond["signature"], bond["vrf_proof"])
+    double = read_body(9, s["evidence"])
+    votes = [read_vote(double[name]) for name in ("first", "second")]
+    place = be(votes[0]["height"], 8) + be(votes[0]["round"], 4) + be(votes[0]["type"], 1)
+    yield "evidence", H("evidence", double["key"], place), s["evidence_id"]
+    yield "its votes", [vote_holds(double["key"], vote, s["genesis_hash"]) for vote in votes], [True, True]
     for c in v["invalid"]:
         yield c["name"], refusal(read_body, c["kind"], unhex(c["body"])), c["code"]
 
@@ -1689,8 +2409,15 @@ def check_keyed_probe(v):
 def check_scoring(v):
     for c in v["cases"]:
         inventory, samples = read_inventory(unhex(c["inventory"])), read_samples(unhex(c["samples"]))
-        wanted = tuple(c[name] for name in ("family", "arch", "class", "base_multiplier", "weight"))
-        yield c["name"], score(inventory, samples, c["profile"], c["vm_weight"]), wanted
+        policy = [c[name] for name in ("profile", "vm_weight", "uncalibrated_cap", "legacy_cap")]
+        wanted = [c[name] for name in ("family", "arch", "class", "model", "base_multiplier", "weight", "payable")]
+        yield c["name"], [*score(inventory, samples, c["probe_results"], policy, c["calibrated"])], wanted
+    for c in v["flags"]:
+        samples = read_samples(unhex(c["samples"]))
+        yield c["name"], attest_flags(samples, c["selected"], c["model"], c["recorded"]), c["flags"]
+    for c in v["epochs"]:
+        found = epoch_weight(c["base"], c["flags"], c["class"], c["profile"], c["vm_weight"], c["legacy_cap"])
+        yield f"{c['class']} {c['base']} with flags {c['flags']}", found, c["weight"]
     for c in v["invalid"]:
         def both(inventory, samples):
             read_inventory(inventory)
@@ -1698,6 +2425,11 @@ def check_scoring(v):
         yield c["name"], refusal(both, unhex(c["inventory"]), unhex(c["samples"])), c["code"]
     for c in v["decayed"]:
         yield f"{c['base']} after {c['days']} days", decayed(c["base"], c["days"]), c["result"]
+
+
+def check_rotation(v):
+    for c in v["cases"]:
+        yield f"epoch {c['epoch']}", selected(unhex(c["beta"]), c["epoch"]), c["selected"]
 
 
 def check_signed_reply(v):
@@ -1721,6 +2453,18 @@ def check_signed_reply(v):
         yield c["name"], (digest.hex(), ours, refusal(accept, c, ours, b"")), (c["digest"], c["headers"], "accepted")
     for c in v["invalid"]:
         yield c["name"], refusal(accept, c, c["headers"], unhex(c["known_node"])), c["code"]
+
+
+def check_noise(v):
+    for c in v["cases"]:
+        secrets = [{key[0]: unhex(c["secrets"][f"{end} {key}"]) for key in ("static", "ephemeral")}
+                   for end in ("initiator", "responder")]
+        sent, h, keys = noise_handshake(c["name"], unhex(c["prologue"]), secrets)
+        yield c["name"], (sent, h), (c["handshake"], c["handshake_hash"])
+        for i, m in enumerate(c["messages"]):
+            args = keys[i % 2], i // 2, b""
+            got = aead(*args, unhex(m["plaintext"])).hex(), aead(*args, unhex(m["sealed"]), True).hex()
+            yield f"{c['name']}, message {i}", got, (m["sealed"], m["plaintext"])
 
 
 def check_snapshot(v):
@@ -1774,7 +2518,8 @@ CHECKS = {
     "envelope": check_envelope_file, "receipt": check_receipt, "header": check_header, "block": check_block,
     "validator_set": check_validator_set, "leader": check_leader, "vote": check_vote, "genesis": check_genesis,
     "bundle": check_bundle, "keyed_probe": check_keyed_probe, "scoring": check_scoring,
-    "signed_reply": check_signed_reply, "snapshot": check_snapshot, "too_large": check_too_large,
+    "rotation": check_rotation,
+    "signed_reply": check_signed_reply, "noise": check_noise, "snapshot": check_snapshot, "too_large": check_too_large,
     "execution": check_execution,
 }
 

@@ -23,9 +23,10 @@ from metanode.core.model.header import Header, Roots, header_hash
 from metanode.core.model.leader import alpha, beta_zero
 from metanode.core.model.merkle import prove
 from metanode.core.model.receipt import EventNumber, Receipt
+from metanode.core.model.stake_bodies import Evidence, Unbond, make_bond
 from metanode.core.model.state_map import StateMap
 from metanode.core.model.validators import Validator, encode_set, set_hash
-from metanode.core.model.vote import Certificate, VoteType, vote_digest
+from metanode.core.model.vote import Certificate, Vote, VoteType, vote_digest
 
 HERE = Path(__file__).resolve().parent
 NETWORKS = (HERE.parents[1] / "core" / "model" / "data" / "networks.json").read_text()
@@ -238,6 +239,22 @@ TRANSFER = bodies.Transfer(account("bob"), 1_500_000, b"rent")
 COMMIT = bodies.MachineCommit(bodies.seal_commit(SALT, INNER))
 
 
+BOND = make_bond(
+    1_000_000, account("bob"), consensus_seed=seed("bob consensus"), vrf_seed=seed("bob vrf"), genesis_hash=SOLO.hash
+)
+
+
+def commit_vote(value: int, height: int = 7, round_number: int = 1) -> Vote:
+    """Return a commit of bob's consensus key to 32 equal bytes."""
+    digest = vote_digest(SOLO.hash, height, round_number, VoteType.COMMIT, bytes([value]) * 32)
+    signature = ed25519.sign(seed("bob consensus"), digest)
+    return Vote(height, round_number, VoteType.COMMIT, bytes([value]) * 32, 0, signature)
+
+
+DOUBLE = Evidence.of(BOND.consensus_key, commit_vote(1), commit_vote(2))
+PROPOSAL = codec.encode([bodies.CALIBRATE, ["ppc pvr 8003", b"report 1", b"report 2", b"report 3"]])
+
+
 def make_bodies() -> None:
     """Write bodies.json."""
     cases = [
@@ -249,8 +266,37 @@ def make_bodies() -> None:
             ("machine reveal", kinds.MACHINE_REVEAL, REVEAL),
             ("attest", kinds.ATTEST, ATTEST),
             ("attest to genesis", kinds.ATTEST, bodies.Attest(0, bytes(32), b"", (), "")),
+            ("machine unbind", kinds.MACHINE_UNBIND, bodies.MachineUnbind(account("machine"))),
+            ("hand-over", kinds.MACHINE_UNBIND, bodies.MachineUnbind(account("machine"), account("bob"))),
+            ("proposal", kinds.GOVERN, bodies.Govern(bodies.PROPOSE, PROPOSAL)),
+            ("approval", kinds.GOVERN, bodies.Govern(bodies.APPROVE, bodies.proposal_id(PROPOSAL, SOLO.hash))),
+            ("proposal of a type that nobody knows", kinds.GOVERN,
+             bodies.Govern(bodies.PROPOSE, codec.encode([U64_MAX, []]))),
+            ("proposal of a seat", kinds.GOVERN,
+             bodies.Govern(bodies.PROPOSE, codec.encode([bodies.SEAT, [account("bob"), bodies.ADMIT]]))),
+            ("bond", kinds.BOND, BOND),
+            ("bond with a BLS key", kinds.BOND, replace(BOND, bls_key=bytes(48), bls_proof=bytes(96))),
+            ("unbond", kinds.UNBOND, Unbond(BOND.consensus_key)),
         )
     ]
+    cases.append(
+        {
+            "name": "evidence",
+            "kind": kinds.EVIDENCE,
+            "fields": {"key": DOUBLE.key, "first": DOUBLE.first.encode(), "second": DOUBLE.second.encode()},
+            "body": DOUBLE.encode(),
+        }
+    )
+    stake = {
+        "genesis_hash": SOLO.hash,
+        "account": account("bob"),
+        "consensus_seed": seed("bob consensus"),
+        "vrf_seed": seed("bob vrf"),
+        "body": BOND.encode(),
+        "digest": BOND.digest(account("bob"), SOLO.hash),
+        "evidence": DOUBLE.encode(),
+        "evidence_id": DOUBLE.id,
+    }
     record = {
         "fields": asdict(RECORD),
         "inner": INNER,
@@ -295,7 +341,42 @@ def make_bodies() -> None:
         ("agent of 65 bytes", kinds.ATTEST, attest(agent="é" * 32 + "x"), "BAD_SHAPE"),
         ("probe twice", kinds.ATTEST, attest(probe_results=((1, 2), (1, 2))), "BAD_SHAPE"),
         ("probes not rising", kinds.ATTEST, attest(probe_results=((2, 2), (1, 2))), "BAD_SHAPE"),
-        ("17 probes", kinds.ATTEST, attest(probe_results=tuple((i, 0) for i in range(17))), "BAD_SHAPE"),
+        ("33 probes", kinds.ATTEST, attest(probe_results=tuple((i, 0) for i in range(33))), "BAD_SHAPE"),
+        ("record's samples of 513 bytes", kinds.MACHINE_REVEAL, inner(samples=bytes(513)), "BAD_SHAPE"),
+        ("machine of 32 bytes", kinds.MACHINE_UNBIND, bodies.MachineUnbind(bytes(32)).encode(), "BAD_SHAPE"),
+        ("new owner of 19 bytes", kinds.MACHINE_UNBIND, bodies.MachineUnbind(bytes(20), bytes(19)).encode(),
+         "BAD_SHAPE"),
+        ("govern action 2", kinds.GOVERN, bodies.Govern(2, PROPOSAL).encode(), "BAD_SHAPE"),
+        ("approval of 31 bytes", kinds.GOVERN, bodies.Govern(bodies.APPROVE, bytes(31)).encode(), "BAD_SHAPE"),
+        *((why, kinds.GOVERN, bodies.Govern(bodies.PROPOSE, proposal).encode(), code) for why, proposal, code in (
+            ("empty proposal", b"", "NOT_CANONICAL"),
+            ("proposal of one part", codec.encode([1]), "BAD_SHAPE"),
+            ("proposal whose content is no array", codec.encode([1, 2]), "BAD_SHAPE"),
+            ("proposal whose type is no number", codec.encode(["1", []]), "BAD_SHAPE"),
+            ("proposal of 17 items", codec.encode([1, [0] * 17]), "BAD_SHAPE"),
+            ("proposal with an array inside its content", codec.encode([1, [[]]]), "BAD_SHAPE"),
+            ("proposal of 50,177 bytes", codec.encode([1, [bytes(50_171)]]), "BAD_SHAPE"),
+        )),
+        ("bond of nothing", kinds.BOND, replace(BOND, amount=0).encode(), "ZERO_AMOUNT"),
+        ("BLS key without a proof", kinds.BOND, replace(BOND, bls_key=bytes(48)).encode(), "BAD_SHAPE"),
+        ("BLS proof without a key", kinds.BOND, replace(BOND, bls_proof=bytes(96)).encode(), "BAD_SHAPE"),
+        ("BLS key of 47 bytes", kinds.BOND, replace(BOND, bls_key=bytes(47), bls_proof=bytes(96)).encode(),
+         "BAD_SHAPE"),
+        ("VRF proof of 79 bytes", kinds.BOND, replace(BOND, vrf_proof=bytes(79)).encode(), "BAD_SHAPE"),
+        ("unbond of 20 bytes", kinds.UNBOND, Unbond(bytes(20)).encode(), "BAD_SHAPE"),
+        ("evidence of falling votes", kinds.EVIDENCE, Evidence(DOUBLE.key, DOUBLE.second, DOUBLE.first).encode(),
+         "BAD_SHAPE"),
+        ("evidence of one vote", kinds.EVIDENCE, Evidence(DOUBLE.key, DOUBLE.first, DOUBLE.first).encode(),
+         "BAD_SHAPE"),
+        ("evidence of two heights", kinds.EVIDENCE, Evidence.of(DOUBLE.key, DOUBLE.first, commit_vote(2, 8)).encode(),
+         "NOT_EQUIVOCATION"),
+        ("evidence of two rounds", kinds.EVIDENCE,
+         Evidence.of(DOUBLE.key, DOUBLE.first, commit_vote(2, 7, 2)).encode(), "NOT_EQUIVOCATION"),
+        ("evidence of one value, signed twice", kinds.EVIDENCE,
+         Evidence.of(DOUBLE.key, DOUBLE.first, replace(DOUBLE.first, signature=bytes(64))).encode(),
+         "NOT_EQUIVOCATION"),
+        ("evidence with a vote that is none", kinds.EVIDENCE,
+         codec.encode({0: DOUBLE.key, 1: b"\xa0", 2: DOUBLE.second.encode()}), "BAD_SHAPE"),
         ("amount 0 to 19 bytes", kinds.TRANSFER, codec.encode({0: bytes(19), 1: 0, 2: b""}), "ZERO_AMOUNT"),
         ("amount 0 and no memo", kinds.TRANSFER, codec.encode({0: bytes(20), 1: 0}), "BAD_SHAPE"),
         ("record version 2, key 9 as well", kinds.MACHINE_REVEAL,
@@ -313,6 +394,7 @@ def make_bodies() -> None:
         "record. Each body under `invalid` is refused with `code`.",
         cases,
         record=record,
+        stake=stake,
         invalid=[dict(zip(("name", "kind", "body", "code"), row, strict=True)) for row in invalid],
     )
 
@@ -403,8 +485,8 @@ def make_envelope() -> None:
         ("version as text", wire({0: "1"}), "BAD_SHAPE"),
         ("nonce as an array", wire({4: []}), "BAD_SHAPE"),
         ("nine arrays inside each other", b"\x81" * 8 + b"\x80", "BAD_SHAPE"),
-        ("17 elements, the last one no CBOR", b"\x91" + bytes(16) + b"\xff", "BAD_SHAPE"),
-        ("16 elements, the last one no CBOR", b"\x90" + bytes(15) + b"\xff", "NOT_CANONICAL"),
+        ("33 elements, the last one no CBOR", b"\x98\x21" + bytes(32) + b"\xff", "BAD_SHAPE"),
+        ("32 elements, the last one no CBOR", b"\x98\x20" + bytes(31) + b"\xff", "NOT_CANONICAL"),
         ("signed part an array that is no CBOR", b"\x82\x81\xff\x00", "BAD_SHAPE"),
         ("signed part with a text that is no UTF-8 before an array",
          codec.encode([b"\xa2\x00\x61\xff\x01\x80", bytes(64)]), "NOT_CANONICAL"),
@@ -422,7 +504,7 @@ def make_envelope() -> None:
         ("version 2", wire({0: 2}), "BAD_VERSION"),
         ("another chain", wire({1: 1}), "WRONG_CHAIN"),
         ("alg 2", wire({8: 2}), "BAD_ALGORITHM"),
-        ("kind 5, not built", wire({2: 5}), "UNKNOWN_KIND"),
+        ("kind 10, not built", wire({2: 10}), "UNKNOWN_KIND"),
         ("kind 40, nobody's", wire({2: 40}), "UNKNOWN_KIND"),
         ("attest with a fee", wire({2: kinds.ATTEST, 7: ATTEST.encode()}), "FEE_NOT_ZERO"),
         ("attest with a nonce", wire({2: kinds.ATTEST, 4: 1, 5: 0, 7: ATTEST.encode()}), "FEE_NOT_ZERO"),
@@ -454,13 +536,21 @@ RECEIPTS = [
     Receipt(bytes([5]) * 32, 0, 100,
             ((EventNumber.MACHINE_REGISTERED, 1, account("machine"), account("owner"), 1_000_000_000),
              (EventNumber.MACHINE_DISPLACED, 0))),
+    Receipt(bytes([7]) * 32, 0, 100, ((EventNumber.MACHINE_HANDED_OVER, 1, account("bob"), 12),)),
+    Receipt(bytes([8]) * 32, 0, 100, ((EventNumber.APPROVED, bytes(32), 2),)),
+    Receipt(bytes([9]) * 32, 0, 100, ((EventNumber.BONDED, account("bob"), 1_000_000, 3_000_000),)),
+    Receipt(bytes([10]) * 32, 0, 100, ((EventNumber.UNBONDED, account("bob"), 3_000_000),)),
+    Receipt(bytes([11]) * 32, 0, 0, ((EventNumber.SLASHED, account("bob"), 150_000, 7),)),
 ]  # fmt: skip
 
 
 def make_receipt() -> None:
     """Write receipt.json."""
     encoded = [each.encode() for each in RECEIPTS]
-    names = ("transfer", "transfer that failed with 162", "attest", "largest numbers", "two events")
+    names = (
+        "transfer", "transfer that failed with 162", "attest", "largest numbers", "two events", "hand-over", "approval",
+        "bond", "unbond", "evidence",
+    )  # fmt: skip
     cases = [
         {"name": name, "fields": asdict(each), "receipt": each.encode()}
         for name, each in zip(names, RECEIPTS, strict=True)

@@ -35,6 +35,7 @@ from metanode.core.roles import AccountView, Head, Mempool, Roles, Storage
 from metanode.core.testing.clock import SeededRandomness
 from metanode.core.testing.contracts import running
 from metanode.core.testing.contracts.ledger import DEVNET_PARAMS
+from metanode.core.testing.no_peers import NoPeers
 from metanode.core.testing.workers import InlineWorkers
 
 GENESIS_HASH = bytes(range(32))
@@ -136,6 +137,7 @@ class Bench:
             clock=self.clock,
             randomness=randomness,
             workers=InlineWorkers(),
+            peers=NoPeers(),
             bus=self.bus,
             health=HealthRegistry(),
             metrics=MetricRegistry(),

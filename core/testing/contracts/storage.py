@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import trio
 
 from metanode.core.model.block import Block
 from metanode.core.model.header import Header, Roots, header_hash
 from metanode.core.model.limits import HEADERS_PER_READ_MAX, UINT_MAX
-from metanode.core.roles import BlockCommit, BlockRecord, Row, Storage
+from metanode.core.roles import BlockCommit, BlockRecord, Row, Snapshot, Storage
 from metanode.core.testing.contracts import refused, running
 
 Factory = Callable[[], Storage]
@@ -299,6 +300,42 @@ async def a_question_no_view_can_answer_is_refused(factory: Factory) -> None:
             await storage.rows("wallets", where={}, limit=1, offset=2**63)
 
 
+async def a_chain_may_begin_at_a_snapshot(factory: Factory) -> None:
+    """In place of genesis and of a chain without blocks: the block, its whole state, the ancestors; then it goes on."""
+    first = sample_commit(
+        40, envelopes=[(b"i" * 32, b"in it")], changes=[(b"b", b"2"), (b"c", b"3")], rows=[_wallet("mn1a", 7, 40)]
+    )
+    ancestors = [(bytes([height]) * 32, height * 1000) for height in (37, 38, 39)]
+    async with opened(factory) as storage:
+        assert await storage.origin() == (1, [])
+        await storage.put_genesis([(b"a", b"1"), (b"b", b"1")], [_wallet("mn1z", 1, 0)])
+        await storage.put_snapshot(Snapshot(first, ancestors))
+    async with opened(factory) as storage:
+        await storage.put_genesis([(b"a", b"1")], [])
+        assert await storage.origin() == (40, ancestors)
+        assert await storage.load_state() == (40, [(b"b", b"2"), (b"c", b"3")])
+        assert await storage.block(39) is None
+        assert await storage.block(40) == first.record
+        assert await storage.find_envelope(b"i" * 32) == (40, 0)
+        assert [row["account"] for row in await storage.rows("wallets", where={}, limit=9, offset=0)] == ["mn1a"]
+        await storage.commit(sample_commit(41))
+        assert [height for height, _, _ in await storage.headers(1, 99)] == [40, 41]
+        with refused("BAD_HEADER"):
+            await storage.put_snapshot(Snapshot(sample_commit(50), []))
+    async with opened(factory) as storage:
+        assert (await storage.load_state())[0] == 41
+
+
+async def changes_of_the_set_are_kept_by_height(factory: Factory) -> None:
+    """Who joins late hops over them."""
+    async with opened(factory) as storage:
+        await storage.put_genesis([], [])
+        for height in range(1, 6):
+            await storage.commit(replace(sample_commit(height), next_set=b"%d" % height if height % 2 else b""))
+        assert await storage.set_changes(0) == [(1, b"1"), (3, b"3"), (5, b"5")]
+        assert await storage.set_changes(3) == [(5, b"5")]
+
+
 async def data_of_another_chain_is_refused(factory: Factory) -> None:
     """A store remembers whose chain it holds."""
     async with opened(factory) as storage:
@@ -345,6 +382,8 @@ CHECKS: tuple[Callable[[Factory], Awaitable[None]], ...] = (
     views_show_the_newest_row_of_each_key,
     views_are_read_newest_first_in_pages,
     a_question_no_view_can_answer_is_refused,
+    a_chain_may_begin_at_a_snapshot,
+    changes_of_the_set_are_kept_by_height,
     data_of_another_chain_is_refused,
     health_tells_whether_writing_works,
     a_stopped_store_refuses_work,

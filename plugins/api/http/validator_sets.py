@@ -1,4 +1,4 @@
-"""Which validator set certified a header: the state keeps the acting one, the ledger knows the first."""
+"""Which validator set certified a header: the state keeps the acting one and late ones, the ledger knows the first."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ STATE_KEY = bytes([Table.VALIDATOR_SET])
 def validator_set(context: PluginContext, wanted: bytes) -> bytes:
     """Return the canonical bytes of the set with this hash.
 
-    :raises MetanodeError: NOT_FOUND, neither of the two known sets has it.
+    :raises MetanodeError: NOT_FOUND, none of the known sets has it.
     """
     known = [context.roles.ledger.genesis_validator_set()]
+    past = context.roles.consensus.head.state.get(bytes([Table.PAST_SET]) + wanted)
+    if past is not None:
+        kept = codec.expect_list(codec.decode(past, bytes_max=VALIDATOR_SET_BYTES_MAX), "state set", size=3)
+        known.append(codec.expect_bytes(kept[0], "state set"))
     entry = context.roles.consensus.head.state.get(STATE_KEY)
     if entry is not None:
         value = codec.expect_list(codec.decode(entry, bytes_max=VALIDATOR_SET_BYTES_MAX), "state set", size=1)

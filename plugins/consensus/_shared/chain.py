@@ -25,7 +25,17 @@ from metanode.core.model.limits import HEADERS_PER_READ_MAX
 from metanode.core.model.state_map import StateMap
 from metanode.core.model.validators import decode_set, set_hash
 from metanode.core.model.vote import Certificate, decode_certificate
-from metanode.core.roles import BlockCommit, BlockFields, BlockRecord, Execution, Head, Ledger, Mempool, Storage
+from metanode.core.roles import (
+    BlockCommit,
+    BlockFields,
+    BlockRecord,
+    Execution,
+    Head,
+    Ledger,
+    Mempool,
+    Snapshot,
+    Storage,
+)
 from metanode.plugins.consensus._shared.headers import HeaderIndex
 
 
@@ -54,6 +64,7 @@ class Chain:
         self._bus = bus
         self._log = log
         self._validator_set = b""
+        self._head_set = b""
         self._headers = HeaderIndex(genesis.hash, genesis.genesis_ms, genesis.params.look_back_ms)
         self._head: Head | None = None
         self._grown = trio.Event()
@@ -70,13 +81,18 @@ class Chain:
         """The canonical set that certifies the next block."""
         return self._validator_set
 
+    @property
+    def head_set(self) -> bytes:
+        """The set that certified the head; empty where that is not known."""
+        return self._head_set
+
     async def recover(self) -> None:
         """Rebuild the head from storage and hold it against its own header.
 
         :raises StorageError: the stored state does not give the root in the newest header.
         """
         genesis_state = self._ledger.genesis_state()
-        self._validator_set = self._ledger.genesis_validator_set()
+        self._validator_set = self._ledger.validator_set(genesis_state)
         await self._storage.put_genesis(list(genesis_state.items()), [])
         height, entries = await self._storage.load_state()
         if height == 0:
@@ -90,6 +106,11 @@ class Chain:
         if state.root != header.roots.state or header_hash(record.block.header) != record.header_hash:
             raise StorageError("STORAGE_CORRUPT", f"the stored state does not give the state root of block {height}")
         await self._recover_headers(height)
+        self._validator_set = self._ledger.validator_set(state)
+        if set_hash(self._validator_set) != header.next_validator_set_hash:
+            raise StorageError("STORAGE_CORRUPT", f"the stored validator set is not the one block {height} names")
+        # The settlement block alone names another set than its own.
+        self._head_set = self._validator_set if set_hash(self._validator_set) == header.validator_set_hash else b""
         self._head = Head(
             height=height,
             header_hash=record.header_hash,
@@ -151,6 +172,7 @@ class Chain:
         """Make a certified block durable, then move the head and tell the node."""
         execution = proposal.execution
         included = [envelope.id for envelope in execution.included]
+        certified_by, after = self._validator_set, execution.validator_set
         dropped = [entry.envelope.id for entry in execution.dropped]
         for entry in execution.dropped:
             self._log.info("dropped envelope=%s reason=%s", entry.envelope.id.hex(), entry.error.line())
@@ -166,10 +188,11 @@ class Chain:
                 changes=execution.changes,
                 rows=execution.rows,
                 drop_pending=[*included, *dropped],
+                next_set=b"" if after == certified_by else after,
             )
         )
         self._headers.append(proposal.header_hash, proposal.header.time_ms)
-        self._validator_set = execution.validator_set
+        self._validator_set, self._head_set = after, certified_by
         self._head = Head(
             height=proposal.header.height,
             header_hash=proposal.header_hash,
@@ -186,6 +209,17 @@ class Chain:
         )
         for event in execution.events:
             self._bus.publish(event)
+        self._grown.set()
+        self._grown = trio.Event()
+
+    async def begin_at(self, snapshot: Snapshot) -> None:
+        """Make a later block the first one, durable, and the head."""
+        await self._storage.put_snapshot(snapshot)
+        self._headers = self._headers.fresh()
+        await self.recover()
+        # An id that no envelope has: the pool then asks the state how far every sender's nonces have come.
+        self._mempool.advance(self.head, [self.head.header_hash], [])
+        self._bus.publish(BlockFinalized(self.head.height, self.head.header_hash, self.head.time_ms, 0))
         self._grown.set()
         self._grown = trio.Event()
 
@@ -228,12 +262,13 @@ class Chain:
         )
 
     async def _recover_headers(self, height: int) -> None:
-        """Read back the window of headers, newest page first, until it is full or genesis is reached."""
+        """Read back the window of headers, newest page first, until it is full or the first block is reached."""
+        begins, ancestors = await self._storage.origin()
         window_ms = self._genesis.params.look_back_ms
         pages: list[list[tuple[bytes, int]]] = []
         last, newest_ms = height, -1
-        while last >= 1:
-            first = max(1, last - HEADERS_PER_READ_MAX + 1)
+        while last >= begins:
+            first = max(begins, last - HEADERS_PER_READ_MAX + 1)
             page = [
                 (header_hash(raw), decode_header(raw).time_ms) for _, raw, _ in await self._storage.headers(first, last)
             ]
@@ -244,6 +279,9 @@ class Chain:
             last = first - 1
             if page[0][1] < newest_ms - window_ms:
                 break
+        else:
+            pages.append(ancestors)
+            last -= len(ancestors)
         self._headers.start_at(last + 1)
         for page in reversed(pages):
             for entry in page:

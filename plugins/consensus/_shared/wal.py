@@ -1,11 +1,15 @@
 """The write-ahead log of a consensus engine: what was promised, on disk before it is said.
 
 One file in a directory of its own (a database beside it would sync the directory and hide a
-missing sync of ours).  Layout: the 8 bytes `MNWAL002`, 8 random bytes (the salt), then records of
-u32_be length, u32_be CRC-32 of salt and payload, payload.  One record is written and synced at a
-time, so a power cut can tear only the last one: a torn tail is left out, damage with a whole record
-behind it is corruption and stops the start.  Records hold what strangers sent: without the salt, a
-memo that looks like a record would turn a torn tail into corruption.
+missing sync of ours).  Layout: the 8 bytes `MNWALOG3`, 8 random bytes (the salt), the mark, then records
+of u32_be length, u32_be CRC-32 of salt and payload, payload.  The mark is u64_be length of the file, u32_be
+CRC-32 of that: up to there everything was durable.  It is written once a record is synced and
+before anyone acts on that record, and needs no sync itself: lost, torn or old it says less, never more.
+
+One record is written and synced at a time, so a power cut can tear only the last one: a torn tail above
+the mark is left out.  Damage below the mark, or with a whole record behind it, may hide a promise: it is
+corruption and stops the start.  Records hold what strangers sent: without the salt, a memo that looks like
+a record would turn a torn tail into corruption.
 """
 
 from __future__ import annotations
@@ -19,9 +23,12 @@ from pathlib import Path
 from metanode.core.model.errors import StorageError
 from metanode.platforms.durable import make_directory, replace, sync_file
 
-MAGIC = b"MNWAL002"
+MAGIC = b"MNWALOG3"
+MAGIC_WITHOUT_MARK = b"MNWAL002"
+"""What logs began with that had no mark; they are read, and opening writes them anew."""
 SALT_BYTES = 8
-START_BYTES = len(MAGIC) + SALT_BYTES
+MARK_AT = len(MAGIC) + SALT_BYTES
+START_BYTES = MARK_AT + 12
 HEAD_BYTES = 8
 RECORD_BYTES_MAX = 4 << 20
 """Largest record: a full block with room to spare."""
@@ -72,8 +79,9 @@ class WriteAheadLog:
         """
         frame = _frame(record, self._salt)
         try:
-            _write_all(self._fd, frame)
+            _write_all(self._fd, frame, self._bytes)
             sync_file(self._fd)
+            _write_all(self._fd, _mark(self._bytes + len(frame)), MARK_AT)
         except OSError as error:
             self.close()
             raise self._refused(error) from error
@@ -112,18 +120,21 @@ class WriteAheadLog:
     def _rewrite(self, records: Sequence[bytes]) -> None:
         """Replace the log by one of these records, or make it, and hold it open for appending."""
         self._salt = os.urandom(SALT_BYTES)
-        data = MAGIC + self._salt + b"".join(_frame(record, self._salt) for record in records)
+        frames = b"".join(_frame(record, self._salt) for record in records)
+        data = MAGIC + self._salt + _mark(START_BYTES + len(frames)) + frames
         replace(self._path, data)
-        old, self._fd = self._fd, os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_APPEND)
+        old, self._fd = self._fd, os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
         if old >= 0:
             os.close(old)
         self._bytes = len(data)
 
     def _parse(self, data: bytes) -> list[bytes]:
-        if data[: len(MAGIC)] != MAGIC or len(data) < START_BYTES:
+        marked = data.startswith(MAGIC) and len(data) >= START_BYTES
+        if not marked and not (data.startswith(MAGIC_WITHOUT_MARK) and len(data) >= MARK_AT):
             raise StorageError("WAL_CORRUPT", f"{self._path} does not start as a consensus log")
+        salt, position = data[len(MAGIC) : MARK_AT], START_BYTES if marked else MARK_AT
+        durable = _durable(data) if marked else 0
         records: list[bytes] = []
-        position, salt = START_BYTES, data[len(MAGIC) : START_BYTES]
         while position < len(data):
             record, end = _read(data, position, salt)
             if record is None:
@@ -133,6 +144,10 @@ class WriteAheadLog:
                 break
             records.append(record)
             position = end
+        if position < durable:
+            raise StorageError(
+                "WAL_CORRUPT", f"{self._path} is damaged at byte {position}; {durable} bytes of it were durable"
+            )
         return records
 
     def _refused(self, error: OSError) -> StorageError:
@@ -156,7 +171,19 @@ def _read(data: bytes, position: int, salt: bytes) -> tuple[bytes | None, int]:
     return record, end
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _mark(length: int) -> bytes:
+    raw = length.to_bytes(8, "big")
+    return raw + zlib.crc32(raw).to_bytes(4, "big")
+
+
+def _durable(data: bytes) -> int:
+    """Return up to where the mark says that all was durable; 0 where a power cut has torn the mark itself."""
+    length = int.from_bytes(data[MARK_AT : MARK_AT + 8], "big")
+    return length if data[MARK_AT:START_BYTES] == _mark(length) else 0
+
+
+def _write_all(fd: int, data: bytes, position: int) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        written = os.pwrite(fd, view, position)
+        view, position = view[written:], position + written

@@ -18,11 +18,9 @@ from metanode.core.model.validators import decode_set
 from metanode.core.model.vote import Certificate, VoteType, vote_digest
 from metanode.core.roles import Consensus, Head
 from metanode.plugins.consensus._shared.chain import Chain, Proposal
+from metanode.plugins.consensus._shared.due import due_in_ms
 from metanode.plugins.consensus._shared.wal import RECORD_BYTES_MAX, WriteAheadLog
 from metanode.plugins.consensus.solo import machine
-
-EMPTY_BLOCK_MS_MAX = 60_000
-"""An empty block is due at the latest after this, so that challenges stay fresh (protocol.md section 3)."""
 
 CLOCK_AHEAD_MS_MAX = 2_000
 """A head further ahead of the wall clock than this is reported as unhealthy (protocol.md section 3, time)."""
@@ -99,14 +97,10 @@ class SoloConsensus:
         """A block is due one block time after the last when envelopes wait, else when an empty one is due."""
         clock = self._context.clock
         parent_ms = self._chain.head.time_ms
-        empty_ms = max(self._params.block_ms, min(EMPTY_BLOCK_MS_MAX, self._params.slot_ms // 4))
-        # A clock that was set back must not stop the chain: never wait longer than one interval.
         self._report_clock(clock.now_ms(), parent_ms)
-        elapsed_ms = max(0, clock.now_ms() - parent_ms)
-        with trio.move_on_after(max(0, empty_ms - elapsed_ms) / 1000):
+        with trio.move_on_after(due_in_ms(self._params, clock.now_ms(), parent_ms, waiting=False) / 1000):
             await self._context.roles.mempool.wait_for_envelopes()
-        elapsed_ms = max(0, clock.now_ms() - parent_ms)
-        await trio.sleep(max(0, self._params.block_ms - elapsed_ms) / 1000)
+        await trio.sleep(due_in_ms(self._params, clock.now_ms(), parent_ms, waiting=True) / 1000)
 
     def _report_clock(self, now_ms: int, parent_ms: int) -> None:
         """Say when the head is ahead of the clock: time never goes back, so slots and epochs stand still."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from metanode.core.model.accounts import to_bech32m
-from metanode.core.model.bodies import Attest, MachineCommit, MachineReveal, Transfer
+from metanode.core.model.bodies import PROPOSE, Attest, Govern, MachineCommit, MachineReveal, MachineUnbind, Transfer
 from metanode.core.model.envelope import Envelope
 from metanode.core.model.errors import CodecError, MetanodeError, Rejection
 from metanode.core.model.limits import NONCE_AHEAD_MAX
+from metanode.core.model.stake_bodies import Bond, Evidence, Unbond
 from metanode.core.roles import Head
-from metanode.plugins.ledger.attested import attest, machines, transfer, validity
+from metanode.plugins.ledger.attested import attest, evidence, govern, machines, stake, transfer, unbind, validity
 from metanode.plugins.ledger.attested.rules import Place, Rules, next_place
 from metanode.plugins.ledger.attested.state import LedgerState
 from metanode.plugins.ledger.attested.verdicts import Verdicts
@@ -52,14 +53,25 @@ def _check_cheaply(place: Place, state: LedgerState, envelope: Envelope) -> obje
     if isinstance(body, Attest):
         attest.assess(place, state, envelope.sender, body)
         return body
+    if isinstance(body, Evidence):
+        evidence.check(place, state, body)
+        return body
     validity.check_nonce(account, envelope, ahead_max=NONCE_AHEAD_MAX)
-    validity.check_fee_payable(account, envelope, body.amount if isinstance(body, Transfer) else 0)
+    validity.check_fee_payable(account, envelope, body.amount if isinstance(body, (Transfer, Bond)) else 0)
     match body:
         case Transfer():
             transfer.check(state, envelope.sender, body)
         case MachineCommit():
             machines.check_cap(place, state, envelope.sender)
             machines.check_commit(state, body)
+        case MachineUnbind():
+            unbind.check(place, state, envelope.sender, body)
+        case Bond():
+            stake.check_bond(place, state, envelope.sender, body)
+        case Unbond():
+            stake.check_unbond(state, envelope.sender, body)
+        case Govern():
+            govern.check(place, state, envelope.sender, body)
     return body
 
 
@@ -69,6 +81,12 @@ def _check_dearly(place: Place, state: LedgerState, verdicts: Verdicts, envelope
             attest.check_probes(verdicts, attest.assess(place, state, envelope.sender, body), body)
         case MachineReveal():
             machines.assess(place, state, verdicts, body)
+        case Bond():
+            stake.check_proofs(place, envelope.sender, body)
+        case Evidence():
+            evidence.check_signatures(place, body)
+        case Govern(action=action) if action == PROPOSE:
+            govern.assess(place, state, body)
 
 
 def _key(state: LedgerState, verdicts: Verdicts, shown: dict[bytes, bytes], envelope: Envelope) -> bytes:

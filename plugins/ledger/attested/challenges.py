@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from metanode.core.model.bodies import ProbeResults, challenge
 from metanode.core.model.errors import Rejection
-from metanode.fingerprint.checks import PASS, Check
 from metanode.fingerprint.keyed import PROBES
 from metanode.plugins.ledger.attested.rules import Place
 from metanode.plugins.ledger.attested.verdicts import Verdicts
@@ -48,21 +48,23 @@ def late(found: Challenge, place: Place) -> Rejection:
     )
 
 
-def check_probes(verdicts: Verdicts, header_hash: bytes, machine_key: bytes, results: ProbeResults) -> Check:
-    """Recompute every keyed probe, the dearest check and so the last; return the passed check.
+def check_probes(
+    verdicts: Verdicts, header_hash: bytes, machine_key: bytes, results: ProbeResults, asked: Collection[int]
+) -> None:
+    """Recompute every keyed probe, the dearest check and so the last.
 
+    :param asked: compiled probes whose results may stand beside the interpreted ones, which all must.
     :raises Rejection: PROBE_MISMATCH.
     """
+    split = len(PROBES)
     answered = tuple(probe for probe, _ in results)
-    if answered != PROBES:
-        raise Rejection("PROBE_MISMATCH", f"results of probes {list(answered)}", f"results of probes {list(PROBES)}")
+    if answered[:split] != PROBES or not set(answered[split:]) <= set(asked):
+        expected = f"results of probes {list(PROBES)}, and of none but {sorted(asked)}"
+        raise Rejection("PROBE_MISMATCH", f"results of probes {list(answered)}", expected)
     seed = challenge(header_hash, machine_key)
-    for probe, result in results:
+    for probe, result in results[:split]:
         if verdicts.probe(seed, probe) != result:
             raise Rejection("PROBE_MISMATCH", f"probe {probe} gave {result:016x} for this challenge")
-    return keyed_check(results)
-
-
-def keyed_check(results: ProbeResults) -> Check:
-    """Return the check that stands for right results: what is on chain has no others."""
-    return Check("keyed", PASS, "KEYED_RIGHT", (("probes", len(results)),))
+    wrong = verdicts.active(seed, results[split:])
+    if wrong:
+        raise Rejection("PROBE_MISMATCH", f"probe {wrong} did something else than this challenge asks for")

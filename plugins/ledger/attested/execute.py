@@ -12,13 +12,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metanode.core.model import kinds
-from metanode.core.model.bodies import Attest, MachineCommit, MachineReveal, Transfer
+from metanode.core.model.bodies import Attest, Govern, MachineCommit, MachineReveal, MachineUnbind, Transfer
 from metanode.core.model.envelope import Envelope
 from metanode.core.model.errors import CodecError, InvalidBlock, Rejection
+from metanode.core.model.limits import EVIDENCE_PER_BLOCK_MAX
 from metanode.core.model.receipt import OK, Receipt
+from metanode.core.model.stake_bodies import Bond, Evidence, Unbond
 from metanode.core.roles import BlockFields, Dropped, Execution, Head
-from metanode.plugins.ledger.attested import attest, machines, settlement, transfer, validity, views
-from metanode.plugins.ledger.attested.entries import Account
+from metanode.plugins.ledger.attested import (
+    attest,
+    evidence,
+    govern,
+    machines,
+    settlement,
+    stake,
+    transfer,
+    unbind,
+    validity,
+    views,
+)
+from metanode.plugins.ledger.attested.entries import Account, Rotation
 from metanode.plugins.ledger.attested.rules import Events, Journal, Place, Rules, Slip, place_of
 from metanode.plugins.ledger.attested.state import LedgerState
 from metanode.plugins.ledger.attested.supply import check_supply
@@ -40,6 +53,7 @@ class _Space:
     bytes_left: int
     envelopes_left: int
     attests_left: int
+    evidence_left: int = EVIDENCE_PER_BLOCK_MAX
 
     def check(self, envelope: Envelope) -> None:
         """Check the caps; raises NotYet KIND_CAP."""
@@ -47,12 +61,15 @@ class _Space:
             raise NotYet("KIND_CAP", "the block is full")
         if envelope.kind == kinds.ATTEST and self.attests_left == 0:
             raise NotYet("KIND_CAP", "the block holds as many attestations as it may")
+        if envelope.kind == kinds.EVIDENCE and self.evidence_left == 0:
+            raise NotYet("KIND_CAP", "the block holds as much evidence as it may")
 
     def take(self, envelope: Envelope) -> None:
         """Count an envelope that stands."""
         self.bytes_left -= len(envelope.raw)
         self.envelopes_left -= 1
         self.attests_left -= envelope.kind == kinds.ATTEST
+        self.evidence_left -= envelope.kind == kinds.EVIDENCE
 
 
 def execute(
@@ -82,6 +99,9 @@ def execute(
     journal = Journal(fields.height)
     elapsed = rules.schedule.epoch(parent.time_ms) if parent.height else None
     settlement.settle(state, place, journal, elapsed)
+    if elapsed is None or elapsed < place.epoch:
+        state.put_rotation(Rotation(place.epoch, parent.beta))
+        evidence.begin_epoch(state, place)
 
     params = rules.params
     space = _Space(params.block_bytes_max, params.block_envelopes_max, params.attests_per_block_max)
@@ -117,7 +137,7 @@ def execute(
         receipts=receipts,
         rows=rows,
         events=journal.events,
-        validator_set=rules.genesis.validators,
+        validator_set=state.next_set(),
         params_hash=rules.genesis.params_hash,
     )
 
@@ -165,6 +185,9 @@ def _run(
         attest.machine_of(state, envelope.sender)
         _check_signature(verdicts, signed, envelope, validity.key_of(account, envelope))
         return Receipt(envelope.id, OK, 0, attest.apply(state, verdicts, slip, body))
+    if isinstance(body, Evidence):
+        _check_signature(verdicts, signed, envelope, validity.key_of(account, envelope))
+        return Receipt(envelope.id, OK, 0, evidence.apply(state, slip, body))
 
     if validity.is_waiting(account, envelope):
         raise NotYet("BAD_NONCE", f"nonce {envelope.nonce} waits for an earlier one", f"nonce {account.nonce}")
@@ -204,5 +227,13 @@ def _apply(state: LedgerState, verdicts: Verdicts, slip: Slip, body: object) -> 
             return machines.apply_commit(state, slip, body)
         case MachineReveal():
             return machines.apply_reveal(state, verdicts, slip, body)
+        case MachineUnbind():
+            return unbind.apply(state, slip, body)
+        case Bond():
+            return stake.apply_bond(state, slip, body)
+        case Unbond():
+            return stake.apply_unbond(state, slip, body)
+        case Govern():
+            return govern.apply(state, slip, body)
         case _:
             raise AssertionError(f"no rules for a body of type {type(body).__name__}")

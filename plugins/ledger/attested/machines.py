@@ -21,12 +21,16 @@ from metanode.core.model.bodies import (
 )
 from metanode.core.model.errors import Rejection
 from metanode.core.model.receipt import Event, EventNumber
-from metanode.fingerprint.classes import classify
+from metanode.fingerprint import rotation
+from metanode.fingerprint.classes import classify, processor_key
+from metanode.fingerprint.evidence import judge_evidence
 from metanode.fingerprint.inventory import decode_inventory
 from metanode.fingerprint.multipliers import Table
-from metanode.fingerprint.samples import decode_samples, judge
+from metanode.fingerprint.probes.summaries import proven
+from metanode.fingerprint.probes.workload import ACTIVE_PROBES
+from metanode.fingerprint.samples import decode_samples
 from metanode.fingerprint.scoring import Policy, Score, score
-from metanode.plugins.ledger.attested import challenges
+from metanode.plugins.ledger.attested import challenges, unbind
 from metanode.plugins.ledger.attested.entries import Machine, Seal, SponsorCount, Tag
 from metanode.plugins.ledger.attested.rules import Events, Place, Slip
 from metanode.plugins.ledger.attested.state import LedgerState
@@ -81,16 +85,18 @@ class Registration:
     """Index of the machine that loses the binding tag."""
 
 
-def score_record(record: MachineRecord, policy: Policy, table: Table) -> Score:
+def score_record(record: MachineRecord, policy: Policy, table: Table, *, calibrated: bool = False) -> Score:
     """Score a record whose keyed probes are right.
 
+    :param calibrated: whether the chain calibrated the record's model.
     :raises Rejection: the inventory or the samples have the wrong shape.
     :raises CodecError: one of them is not canonical.
     """
     inventory = decode_inventory(record.inventory)
     row = table.row(*classify(inventory))
-    probe_checks = (challenges.keyed_check(record.probe_results), *judge(decode_samples(record.samples), row))
-    return score(inventory, probe_checks, policy, table=table)
+    samples = decode_samples(record.samples)
+    checks = judge_evidence(record.probe_results, samples, processor_key(inventory), row)
+    return score(inventory, checks, policy, table=table, calibrated=calibrated)
 
 
 def assess(place: Place, state: LedgerState, verdicts: Verdicts, body: MachineReveal) -> Registration:
@@ -98,8 +104,8 @@ def assess(place: Place, state: LedgerState, verdicts: Verdicts, body: MachineRe
 
     Anyone may send it: what it says is fixed by the commit, and its sponsor is the commit's.
 
-    :raises Rejection: SEAL_UNKNOWN, SEAL_EXPIRED, MACHINE_KNOWN, HARDWARE_ALREADY_BOUND, CHALLENGE_UNKNOWN,
-        CHALLENGE_LATE, INVALID_SIGNATURE, PROBE_MISMATCH, or what the inventory's decoder says.
+    :raises Rejection: SEAL_UNKNOWN, SEAL_EXPIRED, MACHINE_KNOWN, HARDWARE_ALREADY_BOUND, SPONSOR_TWINS,
+        CHALLENGE_UNKNOWN, CHALLENGE_LATE, INVALID_SIGNATURE, PROBE_MISMATCH, or what the inventory's decoder says.
     """
     commit = seal_commit(body.salt, body.inner)
     seal = state.seal(commit)
@@ -116,27 +122,40 @@ def assess(place: Place, state: LedgerState, verdicts: Verdicts, body: MachineRe
     index = state.number(Global.MACHINES)
     tag = Tag(index, seal.height, seal.position)
     holder = state.tag(record.binding_tag)
+    if holder is not None and state.machine(holder.index).freed(place.epoch):
+        holder = None
     if holder is not None and holder.commit_place < tag.commit_place:
-        raise Rejection("HARDWARE_ALREADY_BOUND", f"machine {holder.index} holds this binding tag")
+        why, cure = f"machine {holder.index} holds this binding tag", ""
+        if state.machine(holder.index).retired:
+            why, cure = f"{why} to the end of this epoch", "a reveal in the next epoch"
+        raise Rejection("HARDWARE_ALREADY_BOUND", why, cure)
+    digest = inventory_digest(record.inventory)
+    twins = place.rules.params.twins_per_sponsor
+    if state.twins(seal.sponsor, digest) >= twins:
+        raise Rejection("SPONSOR_TWINS", f"{to_bech32m(seal.sponsor)} has {twins} machines of this inventory")
     found = challenges.find(place, record.challenge_height)
     if not found.fresh:
         raise challenges.late(found, place)
-    digest = record_digest(body.inner, place.rules.genesis_hash)
-    if not ed25519.verify(record.machine_key, digest, body.signature):
+    signed = record_digest(body.inner, place.rules.genesis_hash)
+    if not ed25519.verify(record.machine_key, signed, body.signature):
         raise Rejection("INVALID_SIGNATURE", "the machine key's signature over its record does not verify")
-    challenges.check_probes(verdicts, found.header_hash, record.machine_key, record.probe_results)
-    scored = score_record(record, place.rules.policy, place.rules.table)
+    challenges.check_probes(verdicts, found.header_hash, record.machine_key, record.probe_results, ACTIVE_PROBES)
+    calibrated = state.calibrated(processor_key(decode_inventory(record.inventory))) is not None
+    scored = score_record(record, place.rules.policy, place.rules.table, calibrated=calibrated)
     machine = Machine(
         machine_key=record.machine_key,
         owner=record.owner,
         sponsor=seal.sponsor,
         binding_tag=record.binding_tag,
-        inventory_digest=inventory_digest(record.inventory),
+        inventory_digest=digest,
         family=scored.family,
         arch=scored.arch,
         klass=scored.klass,
+        model=scored.model,
         base_multiplier=scored.base_multiplier,
         weight=scored.weight,
+        payable=scored.payable,
+        measured=rotation.to_bits(rotation.measured(proven(decode_samples(record.samples), record.probe_results))),
         record_height=place.height,
     )
     return Registration(commit, machine, scored, tag, None if holder is None else holder.index)
@@ -152,6 +171,8 @@ def apply_reveal(state: LedgerState, verdicts: Verdicts, slip: Slip, body: Machi
     state.put_machine_index(account, index)
     state.put_tag(machine.binding_tag, done.tag)
     state.put_number(Global.MACHINES, index + 1)
+    twins = state.twins(machine.sponsor, machine.inventory_digest)
+    state.put_twins(machine.sponsor, machine.inventory_digest, twins + 1)
     state.put_account(account, replace(state.account(account), public_key=machine.machine_key))
     slip.journal.event(
         "machine_registered",
@@ -164,6 +185,9 @@ def apply_reveal(state: LedgerState, verdicts: Verdicts, slip: Slip, body: Machi
     registered: Event = (EventNumber.MACHINE_REGISTERED, index, account, machine.owner, machine.weight)
     if done.displaced is None:
         return (registered,)
-    state.put_machine(done.displaced, replace(state.machine(done.displaced), displaced=1))
+    loser = state.machine(done.displaced)
+    state.put_machine(done.displaced, replace(loser, displaced=1))
+    if not loser.retired:
+        unbind.forget_twin(state, loser)
     slip.journal.event("machine_displaced", machine_index=done.displaced, by_index=index)
     return registered, (EventNumber.MACHINE_DISPLACED, done.displaced)

@@ -10,6 +10,8 @@ from metanode.core.roles import Ledger
 from metanode.plugins.ledger.attested.ledger import AttestedLedger
 from metanode.plugins.ledger.attested.records import Records
 from metanode.plugins.ledger.attested.routes import AttestRoutes
+from metanode.plugins.ledger.attested.routes_govern import GovernRoutes
+from metanode.plugins.ledger.attested.routes_stake import StakeRoutes
 from metanode.plugins.ledger.attested.routes_views import ViewRoutes
 
 
@@ -25,5 +27,10 @@ def register_routes(context: PluginContext) -> Sequence[Route]:
     ledger = context.roles.ledger
     assert isinstance(ledger, AttestedLedger), "only the active ledger plugin is asked for its routes"
     records = Records(context.roles.storage, ledger.rules, context.workers)
-    parts = (AttestRoutes(context, ledger, records), ViewRoutes(context, ledger, records))
+    parts = (
+        AttestRoutes(context, ledger, records),
+        ViewRoutes(context, ledger, records),
+        GovernRoutes(context, ledger),
+        StakeRoutes(context, ledger),
+    )
     return [route for part in parts for route in part.routes()]

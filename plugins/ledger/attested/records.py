@@ -93,4 +93,4 @@ def mainnet_policy() -> Policy:
     """Return the scoring policy of the main network, from the file that ships with this version."""
     text = resources.files("metanode.core.model").joinpath("data/networks.json").read_text("utf-8")
     params = network_params(text, "mainnet")
-    return Policy(profile=params.profile, vm_weight=params.vm_weight)
+    return Policy.of(params)

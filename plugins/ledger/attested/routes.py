@@ -26,14 +26,16 @@ from metanode.core.model.errors import Rejection
 from metanode.core.model.limits import HASH_BYTES, PUBLIC_KEY_BYTES
 from metanode.core.model.receipt import EventNumber
 from metanode.core.roles import Head
-from metanode.fingerprint.checks import Check
-from metanode.fingerprint.samples import decode_samples, judge
-from metanode.plugins.ledger.attested import attest, challenges, machines, replies, validity
+from metanode.fingerprint.checks import UNMEASURED
+from metanode.fingerprint.evidence import judge_evidence
+from metanode.fingerprint.samples import decode_samples
+from metanode.plugins.ledger.attested import attest, machines, replies, validity
 from metanode.plugins.ledger.attested.entries import Machine
 from metanode.plugins.ledger.attested.fields import hex_bytes, texts_of
 from metanode.plugins.ledger.attested.ledger import AttestedLedger
 from metanode.plugins.ledger.attested.records import Records
 from metanode.plugins.ledger.attested.rules import next_place
+from metanode.plugins.ledger.attested.settlement import lifted
 from metanode.plugins.ledger.attested.sponsor import Sponsor
 from metanode.plugins.ledger.attested.state import LedgerState
 
@@ -87,6 +89,8 @@ class AttestRoutes:
             "machine": to_bech32m(account_id(machine_key)),
             **replies.calendar_json(rules, head.time_ms),
         }
+        # What an attestation for this challenge measures anew; a machine record has every check.
+        value["checks"] = list(attest.checks_of(state, head.beta, value["epoch"]))
         index = state.machine_index(account_id(machine_key))
         if index is None:
             return json_response({**value, "registered": False, "owner": None, "weight": None, "interval_used": False})
@@ -150,14 +154,15 @@ class AttestRoutes:
         state = LedgerState(self._head.state)
         index = state.machine_index(account_id(record.machine_key))
         if index is not None:
-            machine = state.machine(index)
+            machine = lifted(state, state.machine(index))
             known = await self._records.of(index, machine)
             same = (machine.owner, machine.binding_tag, machine.inventory_digest) == (
                 record.owner, record.binding_tag, inventory_digest(record.inventory)
             )  # fmt: skip
             if same:
                 envelope_id = None if known is None else known.envelope_id.hex()
-                return self._registered("final", envelope_id, index, machine) | replies.evidence_json(known)
+                reply = self._registered("final", envelope_id, index, machine)
+                return reply | replies.evidence_json(known, machine)
         return await self._reveal_new(body, source)
 
     async def _reveal_new(self, body: MachineReveal, source: str) -> dict[str, Any]:
@@ -168,7 +173,8 @@ class AttestRoutes:
         known = self._records.judge(b"", decode_machine_record(body.inner))
         envelope_id = await self._sponsor.submit(kinds.MACHINE_REVEAL, body.encode(), source=source)
         reply = self._registered("pending", envelope_id.hex(), done.tag.index, done.machine)
-        return {**reply, "commit": seal_commit(body.salt, body.inner).hex(), **replies.evidence_json(known)}
+        evidence = replies.evidence_json(known, done.machine)
+        return {**reply, "commit": seal_commit(body.salt, body.inner).hex(), **evidence}
 
     def _registered(self, status: str, envelope_id: str | None, index: int, machine: Machine) -> dict[str, Any]:
         calendar = replies.calendar_json(self._rules, self._head.time_ms)
@@ -178,7 +184,7 @@ class AttestRoutes:
             "id": envelope_id,
             "machine": to_bech32m(account_id(machine.machine_key)),
             "machine_index": index,
-            "owner": to_bech32m(machine.owner),
+            "owner": to_bech32m(machine.payee(calendar["epoch"])),
             "next": {"step": "attest", "interval": calendar["interval"]},
             **calendar,
             **replies.standing_json(self._rules, machine, calendar["epoch"]),
@@ -219,7 +225,8 @@ class AttestRoutes:
         header = self._head.ancestors.at(body.challenge_height)
         slot = None if header is None else self._rules.schedule.slot(header[1])
         found = {"status": "final", "height": height, "counted": number == EventNumber.ATTEST_COUNTED}
-        machine = LedgerState(self._head.state).machine(index)
+        state = LedgerState(self._head.state)
+        machine = lifted(state, state.machine(index))
         return found | await self._attested(envelope, body, index, machine, slot, interval)
 
     async def _attested(
@@ -227,20 +234,19 @@ class AttestRoutes:
     ) -> dict[str, Any]:
         schedule = self._rules.schedule
         epoch = schedule.epoch_of_interval(interval)
-        checks: tuple[Check, ...] = (
-            challenges.keyed_check(body.probe_results),
-            *judge(decode_samples(body.samples), self._rules.table.row(machine.family, machine.arch)),
-        )
+        row = self._rules.table.row(machine.family, machine.arch)
+        checks = judge_evidence(body.probe_results, decode_samples(body.samples), machine.model, row)
         known = await self._records.of(index, machine)
         if known is not None:
-            measured = {check.name for check in checks}
-            checks = (*(check for check in known.score.checks if check.name not in measured), *checks)
+            measured = {check.name for check in checks if check.verdict != UNMEASURED}
+            before = tuple(check for check in known.score.checks if check.name not in measured)
+            checks = (*before, *(check for check in checks if check.name in measured))
         return {
             "kind": "attest",
             "id": envelope.id.hex(),
             "machine": to_bech32m(envelope.sender),
             "machine_index": index,
-            "owner": to_bech32m(machine.owner),
+            "owner": to_bech32m(machine.payee(epoch)),
             "epoch": epoch,
             "slot": slot,
             "interval": interval,
@@ -251,5 +257,5 @@ class AttestRoutes:
                 "at_ms": schedule.interval_start_ms(interval + 1),
             },
             **replies.standing_json(self._rules, machine, epoch),
-            **replies.evidence_json(known, checks),
+            **replies.evidence_json(known, machine, checks),
         }

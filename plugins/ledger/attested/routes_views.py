@@ -7,7 +7,7 @@ from typing import Any
 
 from metanode.core.hooks import PluginContext
 from metanode.core.http import Request, Response, Route, json_response
-from metanode.core.model.accounts import account_id, parse_account
+from metanode.core.model.accounts import account_id, parse_account, to_bech32m
 from metanode.core.model.amounts import amount_json
 from metanode.core.model.errors import Rejection
 from metanode.core.model.limits import PUBLIC_KEY_BYTES, UINT_MAX
@@ -16,6 +16,7 @@ from metanode.plugins.ledger.attested import replies
 from metanode.plugins.ledger.attested.fields import LIMIT_MAX, OFFSET_MAX, hex_bytes, page_of, whole_number
 from metanode.plugins.ledger.attested.ledger import AttestedLedger
 from metanode.plugins.ledger.attested.records import Records
+from metanode.plugins.ledger.attested.settlement import lifted
 from metanode.plugins.ledger.attested.state import LedgerState
 from metanode.plugins.ledger.attested.tables import Global
 
@@ -34,16 +35,18 @@ class ViewRoutes:
     def routes(self) -> tuple[Route, ...]:
         """Return the routes."""
         return (
-            Route("GET", "/v1/miners", self.miners, "machines on record, newest first; ?limit&offset"),
+            Route("GET", "/v1/miners", self.miners, "machines on record, newest first; ?owner&limit&offset"),
             Route("GET", "/v1/miners/{machine}", self.miner, "one machine by account, key or index, with its checks"),
             Route("GET", "/v1/epochs", self.epochs, "the running epoch and settled ones, newest first; ?limit&offset"),
             Route("GET", "/v1/epochs/{epoch}", self.epoch, "one epoch and its rewards; ?page&limit&offset"),
         )
 
     async def miners(self, request: Request) -> Response:
-        """Return a page of the view `miners`."""
+        """Return a page of the view `miners`, of one owner where that is asked for."""
         limit, offset = page_of(request.query)
-        rows = await self._context.roles.storage.rows("miners", where={}, limit=limit, offset=offset)
+        owner = request.query.get("owner")
+        where: dict[str, int | str] = {} if owner is None else {"owner": to_bech32m(parse_account(owner))}
+        rows = await self._context.roles.storage.rows("miners", where=where, limit=limit, offset=offset)
         shown = [
             {
                 **row,
@@ -61,8 +64,10 @@ class ViewRoutes:
         state = LedgerState(head.state)
         index = self._index(state, request.params["machine"])
         value = replies.machine_json(self._rules, head, index)
-        known = await self._records.of(index, state.machine(index))
-        return json_response({"ok": True, "height": head.height, **value, **replies.evidence_json(known)})
+        machine = state.machine(index)
+        known = await self._records.of(index, machine)
+        evidence = replies.evidence_json(known, lifted(state, machine))
+        return json_response({"ok": True, "height": head.height, **value, **evidence})
 
     async def epochs(self, request: Request) -> Response:
         """Return the running epoch and a page of the view `epochs`."""

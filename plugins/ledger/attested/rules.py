@@ -53,7 +53,7 @@ def rules_of(genesis: Genesis) -> Rules:
         genesis_hash=genesis.hash,
         params=params,
         schedule=Schedule.of(genesis),
-        policy=Policy(profile=params.profile, vm_weight=params.vm_weight),
+        policy=Policy.of(params),
         table=table,
         kinds=registry,
     )

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
-from metanode.core.model import codec
 from metanode.core.model.errors import InvalidBlock
-from metanode.core.model.limits import VALIDATOR_SET_BYTES_MAX
 from metanode.core.model.state_map import StateMap
 from metanode.core.model.state_tables import Table
-from metanode.core.model.validators import decode_set
-from metanode.plugins.ledger.attested.entries import Account
+from metanode.plugins.ledger.attested.entries import Account, Stake
 from metanode.plugins.ledger.attested.state import LedgerState
-from metanode.plugins.ledger.attested.tables import VALIDATOR_SET_KEY, Global
+from metanode.plugins.ledger.attested.tables import Global
 
-_ACCOUNT = bytes((Table.ACCOUNT,))
+_ACCOUNT, _STAKE = bytes((Table.ACCOUNT,)), bytes((Table.STAKE,))
 
 
 def supply_parts(base: StateMap) -> dict[str, int]:
     """Return the supply and what it consists of, micro-units, read from the whole state."""
     accounts = sum(Account.balance_in(value) for _, value in base.items_with_prefix(_ACCOUNT))
-    return {"supply": LedgerState(base).number(Global.SUPPLY), "accounts": accounts, **_other_parts(base)}
+    bonded = sum(Stake.bond_in(value) for _, value in base.items_with_prefix(_STAKE))
+    supply = LedgerState(base).number(Global.SUPPLY)
+    return {"supply": supply, "accounts": accounts, "bonded": bonded, **_other_parts(base)}
 
 
 def check_supply(base: StateMap, after: StateMap, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
@@ -33,6 +31,7 @@ def check_supply(base: StateMap, after: StateMap, changes: Sequence[tuple[bytes,
     :raises InvalidBlock: SUPPLY_BROKEN.
     """
     moved = sum(_balance(value) - _balance(base.get(key)) for key, value in changes if key.startswith(_ACCOUNT))
+    moved += sum(_bond(value) - _bond(base.get(key)) for key, value in changes if key.startswith(_STAKE))
     moved += sum(_other_parts(after).values()) - sum(_other_parts(base).values())
     minted = LedgerState(after).number(Global.SUPPLY) - LedgerState(base).number(Global.SUPPLY)
     if moved != minted:
@@ -48,7 +47,7 @@ def _other_parts(base: StateMap) -> dict[str, int]:
     state = LedgerState(base)
     running = state.settlement()
     return {
-        "bonded": _bonded(base.get(VALIDATOR_SET_KEY)),
+        "escrow": state.escrow().total,
         "pot": state.number(Global.CARRIED),
         "settling": 0 if running is None else running.pot - running.paid,
         "fees": state.number(Global.FEES),
@@ -56,12 +55,8 @@ def _other_parts(base: StateMap) -> dict[str, int]:
     }
 
 
-@lru_cache(maxsize=4)  # the set stays the same for many blocks
-def _bonded(value: bytes | None) -> int:
-    if value is None:
-        return 0
-    (raw,) = codec.expect_list(codec.decode(value, bytes_max=VALIDATOR_SET_BYTES_MAX), "state set", size=1)
-    return sum(member.bond for member in decode_set(codec.expect_bytes(raw, "state set")))
+def _bond(value: bytes | None) -> int:
+    return 0 if value is None else Stake.bond_in(value)
 
 
 def _balance(value: bytes | None) -> int:

@@ -14,8 +14,9 @@ from typing import Generic, TypeVar
 
 from metanode.core.model import ed25519
 from metanode.core.model.accounts import account_id
+from metanode.core.model.bodies import ProbeResults
 from metanode.core.model.envelope import Envelope, signing_digests
-from metanode.fingerprint.keyed import run_keyed
+from metanode.fingerprint.keyed import check_active, run_keyed
 
 VERDICTS_MAX = 50_000
 """Signatures remembered; the pool holds 10,000 envelopes and a block at most as many again."""
@@ -71,6 +72,7 @@ class Verdicts:
         self._signatures: Lru[tuple[bytes, bytes], bool] = Lru(count_max)
         self._keys: Lru[bytes, bytes] = Lru(count_max)
         self._probes: Lru[tuple[bytes, int], int] = Lru(PROBES_MAX)
+        self._active: Lru[tuple[bytes, ProbeResults], int] = Lru(PROBES_MAX)
 
     def verify(self, pairs: Sequence[tuple[Envelope, bytes]]) -> list[bool]:
         """Tell for each (envelope, public key) whether the signature holds; unknown ones in one batch."""
@@ -102,3 +104,11 @@ class Verdicts:
             result = run_keyed(challenge, probe)
             self._probes.put((challenge, probe), result)
         return result
+
+    def active(self, challenge: bytes, results: ProbeResults) -> int:
+        """Return the first compiled probe whose result is wrong, 0 when all are right."""
+        wrong = self._active.get((challenge, results))
+        if wrong is None:
+            wrong = dict(check_active(challenge, results).numbers).get("probe", 0)
+            self._active.put((challenge, results), wrong)
+        return wrong

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from metanode.core.model.envelope import Envelope
 from metanode.core.model.errors import Rejection
+from metanode.core.model.kinds import Lane
 
 
 class Gone(Enum):
@@ -26,6 +27,7 @@ class Entry:
     """One waiting envelope."""
 
     envelope: Envelope
+    lane: Lane
     sequence: int
     """Order of arrival, unique."""
     expires_s: float
@@ -33,11 +35,11 @@ class Entry:
     durable: bool = False
     """Saved; only then may a block take it."""
     gone: Gone | None = None
+    size: int = field(init=False)
+    """Encoded bytes."""
 
-    @property
-    def size(self) -> int:
-        """Encoded bytes."""
-        return len(self.envelope.raw)
+    def __post_init__(self) -> None:
+        self.size = len(self.envelope.raw)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,9 @@ class FeeLane:
                 f"nonce {envelope.nonce} of {to_bech32m(envelope.sender)}",
                 f"a nonce from {base} to {base + NONCE_AHEAD_MAX}",
             )
-        queue = self._queues.setdefault(envelope.sender, _Queue(base))
+        queue = self._queues.get(envelope.sender)
+        if queue is None:
+            queue = self._queues[envelope.sender] = _Queue(base)
         old = queue.entries.get(envelope.nonce)
         left: list[Entry] = []
         try:
@@ -96,12 +98,14 @@ class FeeLane:
     def confirm(self, entry: Entry) -> None:
         """Let blocks take a saved entry."""
         entry.durable = True
-        self._update_ready(entry.envelope.sender)
+        sender = entry.envelope.sender
+        self._update_ready(sender, self._queues.get(sender))
 
-    def remove(self, entry: Entry, why: Gone) -> None:
-        """Take out an entry."""
-        self._take(entry, why)
-        self._tidy([entry.envelope.sender])
+    def remove(self, entries: Collection[Entry], why: Gone) -> None:
+        """Take out entries."""
+        for entry in entries:
+            self._take(entry, why)
+        self._tidy({entry.envelope.sender for entry in entries})
 
     def rebase(self, nonces: Mapping[bytes, int]) -> list[Entry]:
         """Learn next nonces on chain and return what they make impossible, already taken out."""
@@ -183,10 +187,10 @@ class FeeLane:
             queue = self._queues.get(sender)
             if queue is not None and not queue.entries:
                 del self._queues[sender]
-            self._update_ready(sender)
+                queue = None
+            self._update_ready(sender, queue)
 
-    def _update_ready(self, sender: bytes) -> None:
-        queue = self._queues.get(sender)
+    def _update_ready(self, sender: bytes, queue: _Queue | None) -> None:
         head = None if queue is None else queue.entries.get(queue.base)
         if head is not None and head.durable:
             self._ready.add(sender)

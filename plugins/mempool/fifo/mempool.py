@@ -18,6 +18,7 @@ from metanode.core.hooks import PluginContext
 from metanode.core.model.envelope import Envelope, decode_envelope
 from metanode.core.model.errors import MetanodeError, Rejection, StorageError
 from metanode.core.model.hashing import H_many
+from metanode.core.peers import POOL_SOURCE
 from metanode.core.roles import Admission, Head
 from metanode.plugins.mempool.fifo.entry import Entry, Gone
 from metanode.plugins.mempool.fifo.groups import GROUP_ENVELOPES_MAX, Batch, Groups
@@ -53,7 +54,8 @@ class FifoMempool:
         self._context = context
         self._pool = Pool(entries_max=settings["entries_max"], bytes_max=settings["bytes_max_mib"] << 20)
         self._ttl_s: int = settings["ttl_s"]
-        self._sources = SourceLimiter(settings["requests_per_minute"], exempt=settings["exempt_sources"])
+        exempt = (POOL_SOURCE, *settings["exempt_sources"])
+        self._sources = SourceLimiter(settings["requests_per_minute"], exempt=exempt)
         self._groups = Groups(self._check, self._place_group, self._save_group)
         self._head: Head | None = None
         self._to_drop: list[bytes] = []
@@ -107,15 +109,15 @@ class FifoMempool:
     def advance(self, head: Head, included: Sequence[bytes], dropped: Sequence[bytes]) -> None:
         """Follow the new head: forget what is done with and what it makes impossible."""
         self._head = head
-        gone = [self._pool.remove(envelope_id, Gone.INCLUDED) for envelope_id in included]
+        gone, all_known = self._pool.include(included)
         for envelope_id in dropped:
             self._pool.remove(envelope_id, Gone.DROPPED)
-        if None in gone:
+        if not all_known:
             # Others' envelopes were included: any sender's nonce may have moved.
             nonces = {sender: self._base(sender) for sender in self._pool.senders()}
         else:
             # In a block a sender's nonces rise one by one, so the last one stands below its next.
-            nonces = {entry.envelope.sender: entry.envelope.nonce + 1 for entry in gone if entry and self._pays(entry)}
+            nonces = {entry.envelope.sender: entry.envelope.nonce + 1 for entry in gone if self._pays(entry)}
         self._discard(self._pool.rebase(nonces))
         self._discard(self._pool.expire(height=head.height + 1, now_s=self._now_s()))
         self._changed()
@@ -151,7 +153,13 @@ class FifoMempool:
         """Return counts and bytes, whole and per lane."""
         return self._pool.stats()
 
-    async def _submit_batch(self, batch: Sequence[bytes]) -> list[Admission]:
+    async def _submit_batch(self, batch: Sequence[bytes]) -> Sequence[Admission]:
+        if len(batch) == 1:  # nearly always
+            try:
+                envelope = decode_envelope(batch[0])
+            except MetanodeError as error:
+                return [Admission(None, error)]
+            return await self._groups.admit([envelope])
         answers: list[Admission | None] = []
         envelopes: list[Envelope] = []
         for raw in batch:
@@ -179,12 +187,15 @@ class FifoMempool:
     def _place_group(self, envelopes: Batch, verdicts: list[_Verdict]) -> _Placed:
         """Give every place on one head: nothing here awaits."""
         placed = _Placed([], [])
+        expires_s = self._now_s() + self._ttl_s
         for envelope, verdict in zip(envelopes, verdicts, strict=True):
-            known = verdict if isinstance(verdict, Entry) else self._pool.get(envelope.id)
+            if isinstance(verdict, MetanodeError):
+                placed.outcomes.append(Admission(envelope.id, verdict))
+                continue
+            # One that did not wait when it was checked may do so since: another caller's, or the same group's.
+            known = verdict or self._pool.get(envelope.id)
             try:
-                if isinstance(verdict, MetanodeError):
-                    raise verdict
-                entry = known or self._place(envelope, placed.left)
+                entry = known or self._place(envelope, placed.left, expires_s)
                 placed.outcomes.append((entry, known is not None))
             except MetanodeError as refusal:
                 placed.outcomes.append(Admission(envelope.id, refusal))
@@ -202,16 +213,15 @@ class FifoMempool:
             for outcome in placed.outcomes
         ]
 
-    def _place(self, envelope: Envelope, left: list[Entry]) -> Entry:
+    def _place(self, envelope: Envelope, left: list[Entry], expires_s: float) -> Entry:
         """Give an envelope its place; add to `left` those that had to leave for it."""
         head = self._current_head()
         if envelope.valid_until <= head.height:
             raise Rejection("EXPIRED", f"valid until {envelope.valid_until}, the next block is {head.height + 1}")
         lane = self._context.roles.ledger.kinds.get(envelope.kind).lane
-        entry, out = self._pool.admit(
-            envelope, lane, base=self._base(envelope.sender), expires_s=self._now_s() + self._ttl_s
-        )
-        left += out
+        entry, out = self._pool.admit(envelope, lane, base=self._base(envelope.sender), expires_s=expires_s)
+        if out:
+            left += out
         return entry
 
     async def _save(self, entries: Sequence[Entry]) -> StorageError | None:
@@ -229,17 +239,24 @@ class FifoMempool:
         except StorageError as error:
             return error
         finally:
-            for entry in entries:
-                if saved and entry.gone is None and not entry.durable:
-                    self._pool.confirm(entry)
-                    self._accepted.add()
-                    envelope = entry.envelope
-                    self._context.bus.publish(EnvelopeAdmitted(envelope.id, envelope.kind, envelope.sender))
-                elif saved and entry.gone is not None:
-                    self._discard([entry])  # its removal was ordered before it was saved
-                elif not saved:
+            if saved:
+                self._accept(entries)
+            else:
+                for entry in entries:
                     self._pool.remove(entry.envelope.id, Gone.UNSAVED)
         return None
+
+    def _accept(self, saved: Sequence[Entry]) -> None:
+        """Show what is durable now to blocks and to the node."""
+        publish = self._context.bus.publish
+        for entry in saved:
+            if entry.gone is not None:
+                self._discard([entry])  # its removal was ordered before it was saved
+            elif not entry.durable:
+                self._pool.confirm(entry)
+                self._accepted.add()
+                envelope = entry.envelope
+                publish(EnvelopeAdmitted(envelope.id, envelope.kind, envelope.sender))
 
     def _outcome(self, entry: Entry, known: bool, failure: StorageError | None) -> Admission:
         envelope_id = entry.envelope.id
@@ -277,11 +294,12 @@ class FifoMempool:
     async def _recover_batch(self, envelopes: Batch) -> None:
         lost: list[bytes] = []
         left: list[Entry] = []
+        expires_s = self._now_s() + self._ttl_s
         for envelope, reason in zip(envelopes, await self._ledger_check(envelopes), strict=True):
             try:
                 if reason is not None and reason.code not in PASSING:
                     raise reason
-                self._pool.confirm(self._place(envelope, left))
+                self._pool.confirm(self._place(envelope, left, expires_s))
             except MetanodeError as refusal:
                 self._context.log.info("forgot pending envelope=%s reason=%s", envelope.id.hex(), refusal.line())
                 lost.append(envelope.id)

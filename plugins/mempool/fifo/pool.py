@@ -6,7 +6,7 @@ with a reason (`Entry.gone`).  Bounds hold after every call.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from metanode.core.model.envelope import Envelope
 from metanode.core.model.errors import Rejection
@@ -19,6 +19,7 @@ LANE_PERCENT = {Lane.CONSENSUS: 5, Lane.ATTESTATION: 25, Lane.TRANSACTION: 70}
 """Each lane's part of the pool's places and bytes; nothing is lent, so a flood in one costs no other."""
 assert sum(LANE_PERCENT.values()) == 100
 assert LANE_PERCENT.keys() == set(Lane)
+_PAYS = Lane.TRANSACTION
 
 
 class Pool:
@@ -30,7 +31,6 @@ class Pool:
             for lane, percent in LANE_PERCENT.items()
         }
         self._by_id: dict[bytes, Entry] = {}
-        self._lane_of: dict[bytes, Lane] = {}
         self._paying = FeeLane(limits[Lane.TRANSACTION])
         self._free = {lane: FreeLane(limits[lane]) for lane in (Lane.CONSENSUS, Lane.ATTESTATION)}
         self._sequence = 0
@@ -65,23 +65,35 @@ class Pool:
         if envelope.id in self._by_id:
             raise Rejection("REPLAYED", f"envelope {envelope.id.hex()} is waiting already")
         self._sequence += 1
-        entry = Entry(envelope, self._sequence, expires_s)
-        left = self._paying.admit(entry, base) if lane is Lane.TRANSACTION else self._free[lane].admit(entry)
+        entry = Entry(envelope, lane, self._sequence, expires_s)
+        left = self._paying.admit(entry, base) if lane is _PAYS else self._free[lane].admit(entry)
         for gone in left:
             self._forget(gone)
         self._by_id[envelope.id] = entry
-        self._lane_of[envelope.id] = lane
         return entry, left
 
     def confirm(self, entry: Entry) -> None:
         """Let blocks take an entry that is durable now and has not left meanwhile."""
         self._lane(entry).confirm(entry)
 
+    def include(self, envelope_ids: Sequence[bytes]) -> tuple[list[Entry], bool]:
+        """Take out what a block included; return the entries, and whether all of it waited here."""
+        found = [entry for entry in map(self._by_id.get, envelope_ids) if entry is not None]
+        self._paying.remove([entry for entry in found if entry.lane is _PAYS], Gone.INCLUDED)
+        for entry in found:
+            if entry.lane is not _PAYS:
+                self._free[entry.lane].remove(entry, Gone.INCLUDED)
+            self._forget(entry)
+        return found, len(found) == len(envelope_ids)
+
     def remove(self, envelope_id: bytes, why: Gone) -> Entry | None:
         """Take out an entry and return it, if it waits."""
         entry = self._by_id.get(envelope_id)
         if entry is not None:
-            self._lane(entry).remove(entry, why)
+            if entry.lane is _PAYS:
+                self._paying.remove([entry], why)
+            else:
+                self._free[entry.lane].remove(entry, why)
             self._forget(entry)
         return entry
 
@@ -125,9 +137,7 @@ class Pool:
         return stats
 
     def _lane(self, entry: Entry) -> FeeLane | FreeLane:
-        lane = self._lane_of[entry.envelope.id]
-        return self._paying if lane is Lane.TRANSACTION else self._free[lane]
+        return self._paying if entry.lane is _PAYS else self._free[entry.lane]
 
     def _forget(self, entry: Entry) -> None:
         del self._by_id[entry.envelope.id]
-        del self._lane_of[entry.envelope.id]

@@ -12,8 +12,8 @@ import trio
 
 from metanode.core.model.errors import StorageError
 from metanode.core.model.header import decode_header
-from metanode.core.model.limits import HEADERS_PER_READ_MAX
-from metanode.core.roles import VIEW_COLUMNS, VIEW_KEYS, BlockCommit, BlockRecord, Row
+from metanode.core.model.limits import HEADERS_PER_READ_MAX, SET_CHANGES_MAX
+from metanode.core.roles import VIEW_COLUMNS, VIEW_KEYS, BlockCommit, BlockRecord, Row, Snapshot
 from metanode.plugins.storage._shared.views import VIEW_ORDER, check_query, check_row
 
 Values = tuple[int | str | None, ...]
@@ -27,6 +27,9 @@ class MemoryStorage:
         self._open = False
         self._genesis_written = False
         self._blocks: list[BlockRecord] = []
+        self._first = 1
+        self._ancestors: list[tuple[bytes, int]] = []
+        self._sets: dict[int, bytes] = {}
         self._heights: dict[bytes, int] = {}
         self._envelopes: dict[bytes, tuple[int, int]] = {}
         self._state: dict[bytes, bytes] = {}
@@ -62,17 +65,51 @@ class MemoryStorage:
     async def load_state(self) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Return (head height, state entries by rising key)."""
         await self._enter()
-        return len(self._blocks), sorted(self._state.items())
+        return self._head, sorted(self._state.items())
 
     async def commit(self, commit: BlockCommit) -> None:
         """Add one block; nothing changes when it is refused."""
         height = decode_header(commit.record.block.header).height
         await self._enter()
-        if height != len(self._blocks) + 1:
-            raise StorageError(
-                "BAD_HEADER", f"block {height} on top of {len(self._blocks)}", f"height {len(self._blocks) + 1}"
-            )
+        if height != self._head + 1:
+            raise StorageError("BAD_HEADER", f"block {height} on top of {self._head}", f"height {self._head + 1}")
+        self._write(commit, height)
+
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Begin at a later block; nothing changes when it is refused."""
+        height = decode_header(snapshot.commit.record.block.header).height
+        await self._enter()
+        if self._blocks:
+            raise StorageError("BAD_HEADER", f"a snapshot of block {height} on top of {self._head}", "no block yet")
+        for row in snapshot.commit.rows:
+            check_row(row)
+        self._state = {}
+        self._rows = {view: {} for view in VIEW_COLUMNS}
+        self._first, self._ancestors, self._genesis_written = height, list(snapshot.ancestors), True
+        self._write(snapshot.commit, height)
+
+    async def origin(self) -> tuple[int, list[tuple[bytes, int]]]:
+        """Return the height of the first block and what is known of those before it."""
+        await self._enter()
+        return self._first, list(self._ancestors)
+
+    async def set_changes(self, after: int) -> list[tuple[int, bytes]]:
+        """Return (height, set) of the blocks above `after` that changed the set."""
+        await self._enter()
+        return sorted((height, members) for height, members in self._sets.items() if height > after)[:SET_CHANGES_MAX]
+
+    @property
+    def _head(self) -> int:
+        return self._first - 1 + len(self._blocks) if self._blocks else 0
+
+    def _at(self, height: int) -> BlockRecord | None:
+        index = height - self._first
+        return self._blocks[index] if 0 <= index < len(self._blocks) else None
+
+    def _write(self, commit: BlockCommit, height: int) -> None:
         self._write_rows(commit.rows)
+        if commit.next_set:
+            self._sets[height] = commit.next_set
         self._blocks.append(commit.record)
         self._heights[commit.record.header_hash] = height
         for position, envelope_id in enumerate(commit.envelope_ids):
@@ -88,14 +125,14 @@ class MemoryStorage:
     async def block(self, height: int) -> BlockRecord | None:
         """Return a block by height."""
         await self._enter()
-        return self._blocks[height - 1] if 0 < height <= len(self._blocks) else None
+        return self._at(height)
 
     async def headers(self, first: int, last: int) -> list[tuple[int, bytes, bytes]]:
         """Return (height, header, certificate) of a closed range."""
         await self._enter()
-        first = max(first, 1)
-        last = min(last, first + HEADERS_PER_READ_MAX - 1, len(self._blocks))
-        found = ((height, self._blocks[height - 1]) for height in range(first, last + 1))
+        first = max(first, self._first)
+        last = min(last, first + HEADERS_PER_READ_MAX - 1, self._head)
+        found = ((height, self._blocks[height - self._first]) for height in range(first, last + 1))
         return [(height, record.block.header, record.certificate) for height, record in found]
 
     async def find_height(self, header_hash: bytes) -> int | None:

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 from metanode.core.model.errors import StorageError
+from metanode.plugins.storage.sqlite.conversion import CONVERTIBLE
 from metanode.plugins.storage.sqlite.failures import corrupt
 from metanode.plugins.storage.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 
@@ -42,8 +43,8 @@ def check_size(path: Path) -> None:
         raise corrupt(path, f"is {size} bytes long, which is not a whole number of pages")
 
 
-def check_owner(connection: sqlite3.Connection, path: Path, genesis_hash: bytes) -> None:
-    """Refuse a file of another program, another version or another chain.
+def check_owner(connection: sqlite3.Connection, path: Path, genesis_hash: bytes) -> int:
+    """Refuse a file of another program, another version or another chain; return its version.
 
     :raises StorageError: STORAGE_CORRUPT, STORAGE_VERSION or WRONG_CHAIN.
     """
@@ -51,7 +52,7 @@ def check_owner(connection: sqlite3.Connection, path: Path, genesis_hash: bytes)
     version = _number(connection, "PRAGMA user_version")
     if application != APPLICATION_ID:
         raise corrupt(path, f"is not a metanode database (application id {application:#010x})")
-    if version != SCHEMA_VERSION:
+    if version not in (SCHEMA_VERSION, *CONVERTIBLE):
         raise StorageError(
             "STORAGE_VERSION",
             f"{path} has schema version {version}",
@@ -66,6 +67,7 @@ def check_owner(connection: sqlite3.Connection, path: Path, genesis_hash: bytes)
             f"{path} holds the chain of genesis {row[0].hex()}, this node runs {genesis_hash.hex()}",
             "the genesis.json the data was made with, or a fresh data directory",
         )
+    return version
 
 
 def check_structure(connection: sqlite3.Connection, path: Path) -> None:
@@ -83,14 +85,17 @@ def check_structure(connection: sqlite3.Connection, path: Path) -> None:
             raise corrupt(path, said)
 
 
-def check_head(connection: sqlite3.Connection, path: Path) -> int:
+def check_head(connection: sqlite3.Connection, path: Path, version: int) -> int:
     """Check that the newest block is whole and the one the file says is newest; return its height.
+
+    :param version: of the file, not converted yet.
 
     :raises StorageError: STORAGE_CORRUPT.
     """
     head = _number(connection, "SELECT head_height FROM meta")
     first, last = connection.execute("SELECT (SELECT min(height) FROM blocks), max(height) FROM blocks").fetchone()
-    if (last or 0) != head or (first or 0) != min(head, 1):
+    begins = 1 if version in CONVERTIBLE else _number(connection, "SELECT ifnull(max(height), 1) FROM origin")
+    if (last or 0) != head or (first or 0) != min(head, begins):
         raise corrupt(path, f"holds blocks {first} to {last} while its head is {head}")
     if head:
         row = connection.execute(

@@ -16,14 +16,17 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from metanode.core.model.errors import StorageError
-from metanode.core.roles import BlockCommit, Row
+from metanode.core.roles import VIEW_COLUMNS, BlockCommit, Row, Snapshot
 from metanode.plugins.storage._shared.views import check_row
 from metanode.plugins.storage.sqlite import queries
+from metanode.plugins.storage.sqlite.ageing import sort_in
+from metanode.plugins.storage.sqlite.batches import delete_rows, write_rows
 from metanode.plugins.storage.sqlite.checks import check_head, check_owner, check_size, check_structure, checksum
+from metanode.plugins.storage.sqlite.conversion import CONVERTIBLE, convert
 from metanode.plugins.storage.sqlite.failures import corrupt, lost_writes, translated
 from metanode.plugins.storage.sqlite.files import FileLock, ensure_database, prepare_directory, settle
 from metanode.plugins.storage.sqlite.pending import PendingRows
-from metanode.plugins.storage.sqlite.schema import to_column, upsert_row
+from metanode.plugins.storage.sqlite.schema import SCHEMA_VERSION, row_target
 
 T = TypeVar("T")
 
@@ -92,13 +95,15 @@ class Database:
                 self._writer.execute("PRAGMA checkpoint_fullfsync = ON")
                 self._writer.execute(f"PRAGMA wal_autocheckpoint = {options.wal_autocheckpoint_pages}")
                 self._writer.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}")
-                check_owner(self._writer, path, genesis_hash)
+                version = check_owner(self._writer, path, genesis_hash)
                 check_structure(self._writer, path)
-                self._head = check_head(self._writer, path)
+                self._head = check_head(self._writer, path, version)
                 self._pending: PendingRows | None = None
                 if self._writer.execute("SELECT running FROM meta").fetchone()[0]:
                     log.warning("%s was not closed; checked, head is %d", path, self._head)
-                self._start()
+                if version in CONVERTIBLE:
+                    log.warning("%s is converted from schema version %d to %d", path, version, SCHEMA_VERSION)
+                self._start(version)
                 for _ in range(options.read_threads):
                     reader = self._connect("ro", READER_CACHE_KIB)
                     reader.execute("PRAGMA query_only = ON")
@@ -124,7 +129,7 @@ class Database:
         with self._transaction() as writer:
             if writer.execute("SELECT genesis_written FROM meta").fetchone()[0]:
                 return
-            writer.executemany("INSERT INTO state VALUES (?, ?)", sorted(entries))
+            write_rows(writer, "state", sorted(entries))
             self._write_rows(writer, rows)
             writer.execute("UPDATE meta SET genesis_written = 1")
 
@@ -135,6 +140,28 @@ class Database:
         """
         if height != self._head + 1:
             raise StorageError("BAD_HEADER", f"block {height} on top of {self._head}", f"height {self._head + 1}")
+        with self._transaction() as writer:
+            self._write_block(writer, commit, height)
+        self._head = height
+
+    def put_snapshot(self, snapshot: Snapshot, height: int) -> None:
+        """Begin at a later block, or change nothing.
+
+        :raises StorageError: BAD_HEADER, there is a block; or the disk refuses.
+        """
+        if self._head:
+            raise StorageError("BAD_HEADER", f"a snapshot of block {height} on top of {self._head}", "no block yet")
+        with self._transaction() as writer:
+            # Genesis, which may have been written, told of the state before block 1.
+            for table in ("state", *(row_target(view)[0].partition(" ")[0] for view in VIEW_COLUMNS)):
+                writer.execute(f"DELETE FROM {table}")
+            ancestors = b"".join(digest + time_ms.to_bytes(8, "big") for digest, time_ms in snapshot.ancestors)
+            writer.execute("INSERT INTO origin VALUES (?, ?)", (height, ancestors))
+            writer.execute("UPDATE meta SET genesis_written = 1")
+            self._write_block(writer, snapshot.commit, height)
+        self._head = height
+
+    def _write_block(self, writer: sqlite3.Connection, commit: BlockCommit, height: int) -> None:
         record = commit.record
         parts = (
             record.block.header,
@@ -144,27 +171,22 @@ class Database:
             b"".join(record.receipts),
             record.block.body,
         )
-        with self._transaction() as writer:
-            writer.execute(
-                "INSERT INTO blocks (height, header_hash, checksum, header, certificate, offsets, receipt_lengths, "
-                "receipts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (height, record.header_hash, checksum(*parts), *parts),
-            )
-            writer.executemany(
-                "INSERT INTO envelopes VALUES (?, ?, ?)",
-                [(envelope_id, height, position) for position, envelope_id in enumerate(commit.envelope_ids)],
-            )
-            writer.executemany(
-                "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                [(key, value) for key, value in commit.changes if value is not None],
-            )
-            writer.executemany(
-                "DELETE FROM state WHERE key = ?", [(key,) for key, value in commit.changes if value is None]
-            )
-            self._write_rows(writer, commit.rows)
-            self._pending_rows().drop(writer, commit.drop_pending)
-            writer.execute("UPDATE meta SET head_height = ?", (height,))
-        self._head = height
+        writer.execute(
+            "INSERT INTO blocks (height, header_hash, checksum, header, certificate, offsets, receipt_lengths, "
+            "receipts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (height, record.header_hash, checksum(*parts), *parts),
+        )
+        places = [(envelope_id, height, position) for position, envelope_id in enumerate(commit.envelope_ids)]
+        write_rows(writer, "envelopes_young", places)
+        written = [change for change in commit.changes if change[1] is not None]
+        write_rows(writer, "state", written, "ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+        delete_rows(writer, "state", "key", [key for key, value in commit.changes if value is None])
+        self._write_rows(writer, commit.rows)
+        sort_in(writer)
+        self._pending_rows().drop(writer, commit.drop_pending)
+        if commit.next_set:
+            writer.execute("INSERT INTO sets VALUES (?, ?)", (height, commit.next_set))
+        writer.execute("UPDATE meta SET head_height = ?", (height,))
 
     def write(self, jobs: Sequence[Job]) -> None:
         """Do several small jobs in one transaction, in order."""
@@ -199,10 +221,8 @@ class Database:
             check_row(row)
             by_table.setdefault(row.table, []).append(row.values)
         for table, values in by_table.items():
-            try:
-                writer.executemany(upsert_row(table), values)
-            except OverflowError:  # a number from 2^63 on among them, which hardly any chain ever has
-                writer.executemany(upsert_row(table), [tuple(map(to_column, row)) for row in values])
+            target, conflict = row_target(table)
+            write_rows(writer, target, values, conflict)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -225,10 +245,12 @@ class Database:
                 self.broken = error
             raise
 
-    def _start(self) -> None:
-        """Note that the file is in use, and return once all that was found in it is durable."""
+    def _start(self, version: int) -> None:
+        """Note that the file is in use, and return once all that was found in it is durable, in today's form."""
         with self._transaction() as writer:
             settle(self.path)
+            if version in CONVERTIBLE:
+                convert(writer, version)
             # After a crash `running` is 1 already, and SQLite neither writes nor syncs what stays as it was.
             writer.execute("UPDATE meta SET running = 1, probes = probes + 1")
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from metanode.plugins.storage.sqlite.batches import delete_rows, write_rows
+
 
 class PendingRows:
     """The rows of the table `pending`, those of the transaction under way included.
@@ -28,10 +30,9 @@ class PendingRows:
                 self._last += 1
                 self._sequences[envelope_id] = self._last
                 rows.append((self._last, envelope_id, raw))
-        writer.executemany("INSERT INTO pending (sequence, id, envelope) VALUES (?, ?, ?)", rows)
+        write_rows(writer, "pending (sequence, id, envelope)", rows)
 
     def drop(self, writer: sqlite3.Connection, ids: Sequence[bytes]) -> None:
         """Delete the rows of these ids; unknown ones have none."""
         known = [self._sequences.pop(envelope_id, None) for envelope_id in ids]
-        rows = [(sequence,) for sequence in known if sequence is not None]
-        writer.executemany("DELETE FROM pending WHERE sequence = ?", rows)
+        delete_rows(writer, "pending", "sequence", [sequence for sequence in known if sequence is not None])

@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from metanode.core.model.block import Block
-from metanode.core.model.limits import HEADERS_PER_READ_MAX
+from metanode.core.model.limits import HEADERS_PER_READ_MAX, SET_CHANGES_MAX
 from metanode.core.roles import VIEW_COLUMNS, BlockRecord
 from metanode.plugins.storage.sqlite.checks import checksum
 from metanode.plugins.storage.sqlite.schema import INTEGER_MAX, from_column, select_rows, to_column
@@ -72,6 +72,21 @@ def headers(connection: sqlite3.Connection, first: int, last: int) -> list[tuple
         (first, min(last, INTEGER_MAX)),
     )
     return found.fetchall()
+
+
+def origin(connection: sqlite3.Connection) -> tuple[int, list[tuple[bytes, int]]]:
+    """Return the height of the first block and (header hash, time) of those before it that are known."""
+    row = connection.execute("SELECT height, ancestors FROM origin").fetchone()
+    if row is None:
+        return 1, []
+    height, packed = row
+    return height, list(struct.iter_unpack(">32sQ", packed))
+
+
+def set_changes(connection: sqlite3.Connection, after: int) -> list[tuple[int, bytes]]:
+    """Return (height, set) of the blocks above `after` that changed the set, rising."""
+    query = "SELECT height, members FROM sets WHERE height > ? ORDER BY height LIMIT ?"
+    return connection.execute(query, (min(after, INTEGER_MAX), SET_CHANGES_MAX)).fetchall()
 
 
 def find_height(connection: sqlite3.Connection, header_hash: bytes) -> int | None:

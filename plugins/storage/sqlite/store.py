@@ -21,7 +21,7 @@ import trio
 
 from metanode.core.model.errors import StorageError
 from metanode.core.model.header import decode_header
-from metanode.core.roles import BlockCommit, BlockRecord, Row
+from metanode.core.roles import BlockCommit, BlockRecord, Row, Snapshot
 from metanode.core.workers import Workers
 from metanode.plugins.storage._shared.views import check_query
 from metanode.plugins.storage.sqlite import queries
@@ -109,6 +109,12 @@ class SqliteStorage:
         async with self._turn:
             await self._in_writer(partial(self._opened().commit, commit, height))
 
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Begin at a later block, in a transaction of its own."""
+        height = decode_header(snapshot.commit.record.block.header).height
+        async with self._turn:
+            await self._in_writer(partial(self._opened().put_snapshot, snapshot, height))
+
     async def save_pending(self, envelopes: Sequence[tuple[bytes, bytes]]) -> None:
         """Make envelopes durable, together with what else waits."""
         await self._enqueue(SavePending(envelopes))
@@ -120,6 +126,14 @@ class SqliteStorage:
     async def load_state(self) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Return (head height, state entries by rising key)."""
         return await self._read(queries.load_state)
+
+    async def origin(self) -> tuple[int, list[tuple[bytes, int]]]:
+        """Return the height of the first block and (header hash, time) of those before it that are known."""
+        return await self._read(queries.origin)
+
+    async def set_changes(self, after: int) -> list[tuple[int, bytes]]:
+        """Return (height, set) of the blocks above `after` that changed the set."""
+        return await self._read(lambda reader: queries.set_changes(reader, after))
 
     async def block(self, height: int) -> BlockRecord | None:
         """Return a block, byte for byte as it was committed."""

@@ -28,21 +28,31 @@ class Direction:
         self._encoder = FrameEncoder()
         self._decoder = FrameDecoder()
         self._closed = False
+        self._why = "the connection is closed"
+
+    def offer(self, lane: Lane, payload: bytes) -> bool:
+        """Queue a frame if its lane has room; False when it has none, or is closed.
+
+        :raises PeerError: TOO_LARGE.
+        """
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            raise FrameTooLarge(len(payload))
+        if self._closed or len(self._lanes[lane]) >= LANE_FRAMES_MAX:
+            return False
+        self._lanes[lane].append(payload)
+        self._receivers.unpark()
+        return True
 
     async def put(self, lane: Lane, payload: bytes) -> None:
         """Queue a frame; waits while its lane is full.
 
         :raises PeerError: CONNECTION_CLOSED, or TOO_LARGE.
         """
-        if len(payload) > PAYLOAD_BYTES_MAX:
-            raise FrameTooLarge(len(payload))
         await trio.lowlevel.checkpoint()
-        while not self._closed and len(self._lanes[lane]) >= LANE_FRAMES_MAX:
+        while not self.offer(lane, payload):
+            if self._closed:
+                raise PeerError("CONNECTION_CLOSED", self._why)
             await self._senders[lane].park()
-        if self._closed:
-            raise PeerError("CONNECTION_CLOSED", "the connection is closed")
-        self._lanes[lane].append(payload)
-        self._receivers.unpark()
 
     async def get(self) -> tuple[Lane, bytes]:
         """Return the next frame; what was queued before a close can still be read.
@@ -60,12 +70,13 @@ class Direction:
                     (frame,) = self._decoder.frames()
                     return frame.lane, frame.payload
             if self._closed:
-                raise PeerError("CONNECTION_CLOSED", "the connection is closed")
+                raise PeerError("CONNECTION_CLOSED", self._why)
             await self._receivers.park()
 
-    def close(self) -> None:
+    def close(self, why: str = "") -> None:
         """Let nothing more in; wakes everyone who waits."""
         self._closed = True
+        self._why = why or self._why
         self._receivers.unpark_all()
         for lot in self._senders.values():
             lot.unpark_all()
@@ -93,14 +104,18 @@ class End:
         """
         await self._outgoing.put(Lane(lane), payload)
 
+    def send_nowait(self, lane: int, payload: bytes) -> bool:
+        """Queue one frame if its lane has room."""
+        return self._outgoing.offer(Lane(lane), payload)
+
     async def receive(self) -> tuple[int, bytes]:
         """Return the next (lane, payload)."""
         return await self._incoming.get()
 
-    def close(self) -> None:
-        """Close both directions; the other end may still read what was sent before."""
+    def close(self, why: str = "") -> None:
+        """Close both directions; the other end may still read what was sent before, and then `why`."""
         self._incoming.drop()
-        self._outgoing.close()
+        self._outgoing.close(why)
 
 
 class MemoryNetwork:

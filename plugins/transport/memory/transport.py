@@ -8,11 +8,12 @@ import trio
 
 from metanode.core.hooks import PluginContext, hookimpl
 from metanode.core.model.errors import PeerError
-from metanode.core.model.limits import PUBLIC_KEY_BYTES
 from metanode.core.roles import Connection, Transport
 from metanode.core.version import VERSION
+from metanode.core.wire.address import Address
 from metanode.core.wire.frames import Lane
 from metanode.core.wire.hello import CLUSTER_BYTES, NONCE_BYTES, Handshake, Introduction, Peer, Side
+from metanode.core.wire.secure import REASONS, CloseReason
 from metanode.plugins.transport.memory.network import BACKLOG_MAX, End, MemoryNetwork
 
 HELLO_TIMEOUT_S = 10.0
@@ -49,8 +50,13 @@ class MemoryConnection:
         """Return the next (lane, payload)."""
         return await self._end.receive()
 
-    async def aclose(self) -> None:
+    def send_nowait(self, lane: int, payload: bytes) -> bool:
+        """Queue one frame if its lane has room."""
+        return self._end.send_nowait(lane, payload)
+
+    async def aclose(self, code: str = "") -> None:
         """Close both directions."""
+        self._end.close(f"the other end closed the connection: {REASONS[CloseReason[code]]}" if code else "")
         self.close()
         await trio.lowlevel.checkpoint()
 
@@ -101,21 +107,14 @@ class MemoryTransport:
             self._accepted_send.close()
 
     async def connect(self, address: str) -> Connection:
-        """Open a connection to `name`, or to `nodekey@name` (64 hex digits) when the peer must have that key.
+        """Open a connection to `memory:NAME`, or to `memory:NAME#NODEKEY` when the peer must have that key.
 
         :raises PeerError: UNREACHABLE, or the peer is not who it must be.
         """
-        wanted, _, name = address.rpartition("@")
-        key: bytes | None = None
-        if wanted:
-            try:
-                key = bytes.fromhex(wanted)
-            except ValueError:
-                key = b""
-            if len(key) != PUBLIC_KEY_BYTES:
-                expected = "name, or nodekey@name with the key as 64 hex digits"
-                raise PeerError("UNREACHABLE", f"address {address!r} has no node key", expected)
-        return await self._introduce(Side.INITIATOR, await self._network.dial(name), key)
+        wanted = Address.parse(address)
+        if wanted.transport != "memory":
+            raise PeerError("UNREACHABLE", f"{address} is not for transport memory", "memory:NAME#NODEKEY")
+        return await self._introduce(Side.INITIATOR, await self._network.dial(wanted.place), wanted.node_key)
 
     async def accept(self) -> Connection:
         """Return the next connection that a peer opened.

@@ -128,6 +128,27 @@ def test_the_miners_lines_are_told_as_they_come(tmp_path: Path) -> None:
     assert out.getvalue() == "   miner this machine: a test\n.. miner: Traceback: boom\n"
 
 
+def test_an_attestation_tells_class_weight_caps_and_each_verdict_in_words(tmp_path: Path) -> None:
+    """Once: the next attestation tells only what is new."""
+    out = io.StringIO()
+    told = story(out, tmp_path)
+    reply = {
+        "id": "ab", "class": "vintage", "weight": 2_500_000_000, "payable": 1_500_000_000, "mainnet_weight": 0,
+        "mainnet_reason": "VM_DETECTED", "caps": [{"name": "uncalibrated", "lift": "three owners and a vote lift it"}],
+    }  # fmt: skip
+    check = {"name": "emulator", "verdict": "pass", "reason": "NO_EMULATOR_SIGN", "words": "nothing", "numbers": {}}
+    events = [{"event": "attested", "text": "attested interval 7", "reply": reply}, {"event": "check", "check": check}]
+    (tmp_path / "miner.log").write_text("".join(json.dumps(event) + "\n" for event in (*events, events[0])))
+    told._read_miner()
+    assert out.getvalue().splitlines() == [
+        "   miner attested interval 7",
+        "   class      vintage, weight 2.5, 1.5 of it paid at once and the rest kept in escrow; "
+        "on mainnet 0.0 (VM_DETECTED)",
+        "   cap        uncalibrated: three owners and a vote lift it",
+        "   pass       emulator            nothing [NO_EMULATOR_SIGN]",
+    ]
+
+
 def test_the_summary_names_what_is_missing(tmp_path: Path) -> None:
     """For people one line per step, for programs two lists."""
     out = io.StringIO()

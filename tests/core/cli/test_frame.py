@@ -73,8 +73,9 @@ def test_every_verb_of_the_tree_loads_and_shows_examples() -> None:
     """Each has help, a group, at least one example, and an object with `configure` and `run`."""
     names = "from metanode.core.cli.verbs import find_verbs; print(*find_verbs())"
     found = subprocess.run([sys.executable, "-c", names], capture_output=True, text=True, check=True).stdout.split()
-    node = {"init", "run", "config", "plugins", "demo", "completion", "doctor"}
-    assert set(found) == node | {"wallet", "tx", "prove", "verify"} | {"fingerprint", "miner"}
+    node = {"init", "run", "config", "plugins", "demo", "completion", "doctor", "guard", "dev", "why"}
+    money, machines = {"wallet", "tx", "prove", "verify"}, {"fingerprint", "miner", "machine"}
+    assert set(found) == node | money | machines | {"govern", "stake"}
     for name in found:
         command = [sys.executable, "-m", "metanode.core.cli", name, "--help"]
         run = subprocess.run(command, capture_output=True, text=True)

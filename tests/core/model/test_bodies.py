@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metanode.core.model import bodies, codec, ed25519, kinds
+from metanode.core.model import bodies, codec, ecvrf, ed25519, kinds
 from metanode.core.model.errors import CodecError, MetanodeError, Rejection
 from metanode.core.model.hashing import H
+from metanode.core.model.stake_bodies import Bond, Evidence, Unbond, decode_evidence, make_bond
+from metanode.core.model.vote import decode_vote
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "bodies.json").read_text())
 CLASSES: dict[int, type] = {
@@ -20,6 +22,11 @@ CLASSES: dict[int, type] = {
     kinds.MACHINE_COMMIT: bodies.MachineCommit,
     kinds.MACHINE_REVEAL: bodies.MachineReveal,
     kinds.ATTEST: bodies.Attest,
+    kinds.MACHINE_UNBIND: bodies.MachineUnbind,
+    kinds.GOVERN: bodies.Govern,
+    kinds.BOND: Bond,
+    kinds.UNBOND: Unbond,
+    kinds.EVIDENCE: Evidence,
 }
 DECODERS = {kind.number: kind.decode_body for kind in bodies.KINDS}
 
@@ -30,6 +37,8 @@ def typed(fields: dict[str, Any]) -> dict[str, Any]:
     for name, value in fields.items():
         if name == "probe_results":
             values[name] = tuple((probe, result) for probe, result in value)
+        elif name in ("first", "second"):
+            values[name] = decode_vote(bytes.fromhex(value))
         elif isinstance(value, str) and name != "agent":
             values[name] = bytes.fromhex(value)
         else:
@@ -51,6 +60,23 @@ def test_an_invalid_vector_is_refused(case: dict[str, Any]) -> None:
     with pytest.raises(MetanodeError) as caught:
         DECODERS[case["kind"]](bytes.fromhex(case["body"]))
     assert caught.value.code == case["code"]
+
+
+def test_everything_around_a_bond_and_evidence_follows_from_its_keys() -> None:
+    """Digest, both proofs and the replay key, as the vector says."""
+    given_bytes = {name: bytes.fromhex(value) for name, value in VECTORS["stake"].items()}
+    account, genesis_hash = given_bytes["account"], given_bytes["genesis_hash"]
+    seeds = {name: given_bytes[name] for name in ("consensus_seed", "vrf_seed")}
+    made = make_bond(1_000_000, account, genesis_hash=genesis_hash, **seeds)
+    assert made.encode() == given_bytes["body"]
+    digest = made.digest(account, genesis_hash)
+    assert digest == given_bytes["digest"]
+    assert ed25519.verify(made.consensus_key, digest, made.signature)
+    assert ecvrf.verify(made.vrf_key, digest, made.vrf_proof) is not None
+    evidence = decode_evidence(given_bytes["evidence"])
+    assert evidence.id == given_bytes["evidence_id"]
+    assert evidence.is_signed(genesis_hash)
+    assert not evidence.is_signed(bytes(32))
 
 
 def test_everything_around_a_machine_record_follows_from_it() -> None:

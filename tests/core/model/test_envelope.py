@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metanode.core.model import codec, ed25519
+from metanode.core.model import envelope as envelope_module
 from metanode.core.model.accounts import account_id
 from metanode.core.model.bodies import KINDS
 from metanode.core.model.envelope import (
@@ -30,6 +32,9 @@ CHAIN_ID = VECTORS["chain_id"]
 REGISTRY = KindRegistry()
 for _kind in KINDS:
     REGISTRY.register(_kind)
+
+HEADS = (0x00, 0x17, 0x18, 0x19, 0x1A, 0x1B, 0x40, 0x57, 0x58, 0x59, 0x82, 0xA9, 0xAA, 0xFF)
+"""First bytes of CBOR items at the edges of what an envelope may hold."""
 
 uints = st.integers(0, UINT_MAX)
 
@@ -103,9 +108,49 @@ def test_an_envelope_may_be_64_kib_and_not_a_byte_longer() -> None:
         return codec.encode([codec.encode(fields), bytes(64)])
 
     room = ENVELOPE_BYTES_MAX - len(envelope(60_000)) + 60_000
+    assert envelope_module._read_usual(envelope(room)) == envelope_module._read_any(envelope(room))
     assert len(decode_envelope(envelope(room)).raw) == ENVELOPE_BYTES_MAX
     with pytest.raises(Rejection, match="TOO_LARGE"):
         decode_envelope(envelope(room + 1))
+
+
+def outcome(read: Callable[[bytes], object], raw: bytes) -> object:
+    """What a reader finds, or the code with which it refuses."""
+    try:
+        return read(raw)
+    except MetanodeError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
+def test_the_quick_reader_takes_only_what_the_full_one_takes(case: dict[str, Any]) -> None:
+    """An envelope with any one byte changed into the head of another item ends the same with and without it."""
+    raw = bytes.fromhex(case["envelope"])
+    assert envelope_module._read_usual(raw) == envelope_module._read_any(raw) == decode_envelope(raw)
+    quick = 0
+    for at in {*range(min(len(raw), 150)), *range(max(0, len(raw) - 150), len(raw))}:
+        for value in {raw[at] ^ 1, raw[at] ^ 0x80, *HEADS}:
+            changed = raw[:at] + bytes([value]) + raw[at + 1 :]
+            found = envelope_module._read_usual(changed)
+            quick += found is not None
+            assert found is None or found == envelope_module._read_any(changed)
+            assert outcome(decode_envelope, changed) == outcome(envelope_module._read_any, changed)
+    assert quick > 100
+
+
+@settings(derandomize=True)
+@given(numbers=st.lists(uints, min_size=7, max_size=7), body=st.binary(max_size=300), key=st.booleans())
+def test_the_quick_reader_knows_every_length(numbers: list[int], body: bytes, key: bool) -> None:
+    """Numbers of every width and bodies of every length are read, and read alike."""
+    version, chain_id, kind, nonce, fee, valid_until, alg = numbers
+    fields: dict[int, codec.Encodable] = {
+        0: version, 1: chain_id, 2: kind, 3: bytes(20), 4: nonce, 5: fee, 6: valid_until, 7: body, 8: alg,
+        **({9: bytes(32)} if key else {}),
+    }  # fmt: skip
+    raw = codec.encode([codec.encode(fields), bytes(64)])
+    assert envelope_module._read_usual(raw) == envelope_module._read_any(raw)
+    assert envelope_module._read_usual(raw + b"\x00") is None
+    assert envelope_module._read_usual(raw[:-1]) is None
 
 
 def test_another_signature_makes_another_id() -> None:

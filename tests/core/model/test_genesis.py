@@ -97,11 +97,11 @@ def test_the_named_networks_have_the_frozen_values() -> None:
     assert (devnet.chain_id, testnet.chain_id, mainnet.chain_id) == (31337, 2, 1)
     assert tuple(devnet.params.to_json().values()) == (
         "edge", 1000, 2000, 10, 2, 300000, 10000, 100, 1500000, 2000, 600, 100, 524288, 2000, 1000, 1000000000, 0, 2,
-        2, 1000000, scoring_name(load_table()),
+        2, 1000000, 1500000000, 1000000000, 100, 50, scoring_name(load_table()),
     )  # fmt: skip
     assert tuple(mainnet.params.to_json().values()) == (
         "edge", 1000, 600000, 144, 6, 300000, 10000, 1000, 1500000, 2000, 600, 100, 524288, 2000, 1000, 0, 1209600, 3,
-        2, 1000000000, scoring_name(load_table()),
+        2, 1000000000, 1500000000, 1000000000, 20, 50, scoring_name(load_table()),
     )  # fmt: skip
     assert testnet.params == replace(mainnet.params, slot_ms=60_000)
     assert network_params(NETWORKS, "mainnet") == mainnet.params

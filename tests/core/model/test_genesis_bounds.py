@@ -29,8 +29,8 @@ RANGES = {
     "settle_per_block": (1, 1_000_000), "reveal_window_blocks": (1, 1_000_000),
     "machines_per_sponsor_epoch": (0, 1_000_000), "block_bytes_max": (65_536, 1_048_576),
     "block_envelopes_max": (1, 10_000), "attests_per_block_max": (0, 10_000), "vm_weight": (0, 1_000_000_000),
-    "trust_period_s": (0, 1_000_000_000), "evidence_epochs": (0, 10_000), "reveal_blocks": (1, 10_000),
-    "bond_min": (0, 18_446_744_073_709_551_615),
+    "trust_period_s": (0, 1_000_000_000), "evidence_epochs": (0, 1_000), "reveal_blocks": (1, 10_000),
+    "bond_min": (0, 18_446_744_073_709_551_615), "slash_permille": (0, 1_000),
 }  # fmt: skip
 """What a parameter may be: a genesis that one node takes, every node takes."""
 

@@ -46,9 +46,10 @@ def test_a_second_kind_of_the_same_number_or_name_is_refused() -> None:
 
 def test_a_published_event_keeps_its_number() -> None:
     """Receipts of old blocks are read by new programs."""
-    assert [(event.name, event.value) for event in EventNumber][:6] == [
+    assert [(event.name, event.value) for event in EventNumber][:10] == [
         ("TRANSFERRED", 1), ("MACHINE_COMMITTED", 2), ("MACHINE_REGISTERED", 3), ("MACHINE_DISPLACED", 4),
-        ("ATTEST_COUNTED", 5), ("ATTEST_LATE", 6),
+        ("ATTEST_COUNTED", 5), ("ATTEST_LATE", 6), ("MACHINE_UNBOUND", 7), ("MACHINE_HANDED_OVER", 8),
+        ("PROPOSED", 9), ("APPROVED", 10),
     ]  # fmt: skip
     assert (OK, CODE_MAX) == (0, 65_535)
 
@@ -65,6 +66,6 @@ def test_a_published_table_of_the_state_keeps_its_number() -> None:
     """Proofs of old states name it in their keys."""
     published = {
         "ACCOUNT": 1, "MACHINE": 2, "MACHINE_KEY": 3, "BINDING_TAG": 4, "COUNTERS": 5, "VALIDATOR_SET": 7, "PARAMS": 8,
-        "GLOBAL": 9, "SEAL": 11, "SPONSOR": 32,
+        "GLOBAL": 9, "ESCROW": 10, "SEAL": 11, "PROPOSAL": 13, "SPONSOR": 32, "TWINS": 33, "CALIBRATED": 34,
     }  # fmt: skip
     assert {table.name: table.value for table in Table if table.name in published} == published

@@ -99,7 +99,7 @@ def header(version: int = 1, flags: int = 0, lane: int = 0, counter: int = 0, le
     ("data", "message"),
     [
         (header(version=2), "frame version 2"),
-        (header(flags=1), "frame flags 0x1"),
+        (header(flags=2), "frame flags 0x2"),
         (header(lane=5), "frame lane 5"),
         (header(counter=1), "frame counter 1"),
         (header() + header(counter=0), "frame counter 0"),

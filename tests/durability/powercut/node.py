@@ -185,7 +185,7 @@ def _ids(block: Block) -> tuple[bytes, ...]:
 def read_log(data: bytes) -> list[bytes]:
     """Return the whole records of a consensus log."""
     records: list[bytes] = []
-    position, salt = wal.START_BYTES, data[len(wal.MAGIC) : wal.START_BYTES]
+    position, salt = wal.START_BYTES, data[len(wal.MAGIC) : wal.MARK_AT]
     while True:
         record, position = wal._read(data, position, salt)
         if record is None:

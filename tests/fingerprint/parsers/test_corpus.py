@@ -9,10 +9,11 @@ import pytest
 
 from metanode.core.manifests import parse_toml
 from metanode.fingerprint.capture import read_capture
-from metanode.fingerprint.classes import recognise
+from metanode.fingerprint.classes import classify
 from metanode.fingerprint.collect import Report, read_machine
+from metanode.fingerprint.consistency import check_consistency, contradictions
+from metanode.fingerprint.declared import check_emulator, check_virtual_machine
 from metanode.fingerprint.inventory import decode_inventory
-from metanode.fingerprint.scoring import check_consistency, check_emulator, check_virtual_machine
 from metanode.fingerprint.virtual import SIGNS
 
 CORPUS = Path(__file__).parents[2] / "corpus"
@@ -29,7 +30,7 @@ def replay(folder: str, name: str) -> Report:
 
 def test_every_dump_has_an_expectation() -> None:
     """A dump that nobody read proves nothing."""
-    for folder in ("py_cpuinfo", "composed"):
+    for folder in ("py_cpuinfo", "composed", "forged"):
         assert {path.stem for path in (CORPUS / folder).glob("*.txt")} == set(EXPECTED[folder])
     assert len(EXPECTED["py_cpuinfo"]) == 33
 
@@ -39,7 +40,7 @@ def test_a_dump_is_the_machine_that_a_person_read_in_it(folder: str, name: str) 
     """Family, architecture, name, numbers, cores, clock and what else the row states."""
     row, report = EXPECTED[folder][name], replay(folder, name)
     inventory, cpu = report.inventory, report.inventory.cpu
-    assert recognise(inventory) == (row["family"], row["arch"])
+    assert classify(inventory) == (row["family"], row["arch"])
     assert cpu.name == row["name"]
     assert [cpu.family, cpu.model, cpu.stepping] == row["numbers"]
     assert (cpu.cores, cpu.threads, cpu.clock_mhz) == (row["cores"], row["threads"], row["clock"])
@@ -58,8 +59,10 @@ def test_what_is_wrong_with_a_dump_is_named(folder: str, name: str) -> None:
     assert {SIGNS[sign.code].name for sign in report.inventory.signs} == set(row["signs"])
     assert bool(report.disagreements) == ("SOURCES_DISAGREE" in row["signs"])
     wrong = row["kind"] in ("virtual", "emulated", "spliced")
-    assert wrong == bool(row["signs"])
-    if not wrong:
+    assert wrong == bool(row["signs"]) or row["kind"] == "forged"
+    if row["kind"] == "forged":
+        assert sorted({item.code for item in contradictions(report.inventory)}) == row["contradictions"]
+    elif not wrong:
         assert check_virtual_machine(report.inventory).verdict != "fail"
         assert check_emulator(report.inventory).verdict != "fail"
         assert check_consistency(report.inventory).verdict != "fail"
@@ -104,6 +107,30 @@ def test_a_translated_process_is_emulated() -> None:
 def test_a_contradiction_between_sources_is_told_in_words(folder: str, name: str, words: tuple[str, ...]) -> None:
     """Which two facts do not fit, so that the owner of the dump can look."""
     assert replay(folder, name).disagreements == words
+
+
+def test_a_forgery_is_a_contradiction_and_nothing_else() -> None:
+    """At least twenty-five, and each is caught by its facts: no sign of a virtual machine or an emulator helps."""
+    assert len(EXPECTED["forged"]) >= 25
+    for name, row in EXPECTED["forged"].items():
+        inventory = replay("forged", name).inventory
+        assert row["contradictions"], name
+        assert check_consistency(inventory).reason == "CONTRADICTION", name
+        assert check_virtual_machine(inventory).verdict != "fail", name
+        assert check_emulator(inventory).verdict != "fail", name
+
+
+@pytest.mark.parametrize(("folder", "name"), [row for row in ROWS if row[0] != "forged"])
+def test_what_is_spliced_or_hidden_fails_the_check_of_consistency(folder: str, name: str) -> None:
+    """A dump whose sources disagree or that hides features is a contradiction; one of hardware is none."""
+    row = EXPECTED[folder][name]
+    told = {"SOURCES_DISAGREE", "FEATURES_MASKED"} & set(row["signs"])
+    check = check_consistency(replay(folder, name).inventory)
+    if told:
+        assert (check.verdict, check.reason) == ("fail", "CONTRADICTION")
+        assert {code.lower() for code in told} <= set(dict(check.numbers))
+    elif row["kind"] in ("real", "composed"):
+        assert check.verdict != "fail"
 
 
 def test_the_mac_that_is_none_contradicts_itself_too() -> None:

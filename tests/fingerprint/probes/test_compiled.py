@@ -10,9 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from metanode.fingerprint.probes import compiled
+from metanode.fingerprint.probes import budget, compiled
+from metanode.fingerprint.probes.budget import Budget
 from metanode.fingerprint.probes.compiled import TICKS_MIN, measure_compiled
-from metanode.fingerprint.probes.workload import ACTIVE_PROBES, FP_DIV, INT_ADD, PATCH, SIMD, recompute
+from metanode.fingerprint.probes.summaries import KIND_BASE, RATIOS
+from metanode.fingerprint.probes.workload import ACTIVE_PROBES, FP_DIV, INT_ADD, PATCH, SIMD, STREAM, TIMER, recompute
+from metanode.fingerprint.samples import SAMPLES_MIN
 from metanode.platforms.shims import probes
 from metanode.platforms.shims.probes import ProbeShim, Taken
 
@@ -74,15 +77,36 @@ def test_what_the_machine_lacks_or_refuses_is_unmeasured_with_the_reason() -> No
 
 
 def test_the_budget_ends_it_and_nothing_is_judged_from_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slow machine answers in time, with less."""
+    """Even a machine that is slow beyond reason answers in time, with less."""
     clock = ticking(10_000_000)
-    monkeypatch.setattr(compiled.time, "monotonic_ns", lambda: next(clock))
+    monkeypatch.setattr(budget.time, "monotonic_ns", lambda: next(clock))
     machine = Machine()
-    readings = measure_compiled(CHALLENGE, budget_ms=300, shim=machine)
+    readings = measure_compiled(CHALLENGE, budget=Budget(100, 300), shim=machine)
     assert readings is not None
     assert len(machine.asked) <= 31
     assert readings.ratios() == {}
     assert readings.by_probe[42].status == "not_run"
+
+
+def test_a_slow_machine_gets_the_samples_that_a_verdict_needs_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the time of a PC each probe goes on until it has five; that is what a 400 MHz G4 is given 60 s for."""
+    clock = ticking(100_000_000)  # a tenth of a second a sample
+    monkeypatch.setattr(budget.time, "monotonic_ns", lambda: next(clock))
+    readings = measure_compiled(CHALLENGE, budget=Budget(5_000, 60_000), shim=Machine())
+    assert readings is not None
+    taken = [len(reading.ns) for probe, reading in readings.by_probe.items() if probe < STREAM]
+    assert set(taken) <= {SAMPLES_MIN, SAMPLES_MIN + 1}
+    assert len(readings.ratios()) == len(RATIOS)
+
+
+def test_only_the_probes_asked_for_are_run() -> None:
+    """An attestation answers four checks of its epoch; the clock is always looked at, for it measures the others."""
+    machine = Machine()
+    readings = measure_compiled(CHALLENGE, probes=(INT_ADD, PATCH), shim=machine)
+    assert readings is not None
+    assert set(machine.asked) == {INT_ADD, PATCH, TIMER}
+    assert [item.kind - KIND_BASE for item in readings.measurements()] == [INT_ADD, PATCH]
+    assert set(readings.ratios()) == {"patch"}
 
 
 def ticking(step: int) -> Iterator[int]:

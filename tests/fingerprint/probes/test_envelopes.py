@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from metanode.fingerprint.classes import processor_key
 from metanode.fingerprint.collect import Report
 from metanode.fingerprint.probes.envelopes import (
     JUDGED,
@@ -18,7 +19,7 @@ from metanode.fingerprint.probes.envelopes import (
     microarchitecture_of,
     verdict,
 )
-from metanode.fingerprint.probes.readings import RATIOS
+from metanode.fingerprint.probes.summaries import RATIOS
 
 DATA = Path(__file__).parents[3] / "fingerprint" / "data" / "envelopes.json"
 G4 = {"fp_add": 5000, "fp_div_mul": 7000, "simd_scalar": 500, "patch": 200_000}
@@ -86,7 +87,7 @@ def claim(report: Report, machine: str, **cpu: object) -> str:
     """What an inventory claims whose processor is another."""
     inventory = report.inventory
     changed = dataclasses.replace(inventory.cpu, **cpu)  # type: ignore[arg-type]
-    return microarchitecture_of(dataclasses.replace(inventory, machine=machine, cpu=changed))
+    return microarchitecture_of(processor_key(dataclasses.replace(inventory, machine=machine, cpu=changed)))
 
 
 def test_the_claim_is_read_from_numbers_not_names(replay, machines) -> None:  # type: ignore[no-untyped-def]

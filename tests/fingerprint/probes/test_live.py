@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from metanode.fingerprint.classes import processor_key
 from metanode.fingerprint.collect import collect
 from metanode.fingerprint.probes.envelopes import envelopes, microarchitecture_of, verdict
 from metanode.fingerprint.probes.readings import from_json
@@ -38,7 +39,7 @@ def test_this_machine_is_not_called_emulated(tmp_path: Path) -> None:
     """Ten runs beside whatever else runs here."""
     if probes.load() is None:
         pytest.skip(probes.problem())
-    claimed = microarchitecture_of(collect().inventory)
+    claimed = microarchitecture_of(processor_key(collect().inventory))
     if claimed not in envelopes():
         pytest.skip("there is no envelope for this processor yet")
     assert "EMULATOR_DETECTED" not in captured(tmp_path, "native", 10)

@@ -28,7 +28,7 @@ def test_a_ratio_is_between_the_fastest_samples_per_step() -> None:
 
 def test_repetitions_are_divided_out() -> None:
     """A clock of a microsecond makes samples of many repetitions."""
-    run = readings(p16=(4000,) * 5, p19=(4000,) * 5)
+    run = readings(p16=(4_000_000,) * 5, p19=(4_000_000,) * 5)
     once = run.ratios()["fp_add"]
     four = Readings(CHALLENGE, {**run.by_probe, FP_ADD: run.by_probe[FP_ADD]._replace(repeat=4)})
     assert abs(four.ratios()["fp_add"] * 4 - once) <= 4

@@ -1,4 +1,4 @@
-"""Mutated dumps of machines: whatever a file of a stranger says, there is an inventory, and it is canonical.
+"""Mutated dumps of machines: whatever a file of a stranger says, there is an inventory, canonical, and it gets a score.
 
 Seeds are all dumps of the corpus.  Edits keep lines and keys mostly whole, because a parser that finds no line it
 knows has nothing to go wrong with.
@@ -15,13 +15,16 @@ from random import Random
 from fuzzkit.mutate import mutate_text
 from metanode.core.model.errors import MetanodeError
 from metanode.fingerprint.capture import parse_capture, read_capture, write_capture
-from metanode.fingerprint.classes import recognise
+from metanode.fingerprint.classes import classify
 from metanode.fingerprint.collect import read_machine
+from metanode.fingerprint.consistency import CODES, contradictions
 from metanode.fingerprint.inventory import decode_inventory
 from metanode.fingerprint.parsers.text import SOURCE_CHARS_MAX
+from metanode.fingerprint.scoring import CAP_MAX, Policy, score
 from metanode.platforms.captured import Dump, ProcessFacts
 
 TESTS = Path(__file__).resolve().parents[2]
+POLICY = Policy("edge", 0, CAP_MAX, CAP_MAX)
 SECONDS_MAX = 2.0
 """Longest processor time of one dump; the mutated ones take less than a millisecond mostly."""
 LARGEST = 2 * SOURCE_CHARS_MAX
@@ -131,9 +134,13 @@ def check(dump: Dump, facts: ProcessFacts) -> str:
     raw = report.inventory.encode()
     assert decode_inventory(raw) == report.inventory
     assert all(text.isprintable() and len(text) < 200 for text in (*report.problems, *report.disagreements))
+    found = contradictions(report.inventory)
+    assert all(item.code in CODES and item.words.isprintable() and len(item.words) < 250 for item in found)
+    scored = score(report.inventory, (), POLICY)
+    assert 0 <= scored.weight <= scored.base_multiplier
     assert all(text.isprintable() and len(text) < 200 for text in report.details.values())
     assert time.process_time() - begun < SECONDS_MAX, "a dump takes time in proportion to its size"
-    return "/".join(recognise(report.inventory))
+    return "/".join(classify(report.inventory))
 
 
 def step(chance: Random, counts: Counter[str]) -> None:

@@ -57,13 +57,17 @@ class LedgerHunt:
         self.chance = Random(seed)
         self.outcomes: Counter[str] = Counter()
         self._kit: Any = _chains()
-        self._people = [self._kit.ALICE, self._kit.BOB, self._kit.SPONSOR, key_pair(50), key_pair(51)]
+        self._members = [self._kit.member(0), self._kit.member(1)]
+        self._people = [self._kit.ALICE, self._kit.BOB, self._kit.SPONSOR, key_pair(50), key_pair(51), *self._members]
         self._fresh_chain()
 
     def _fresh_chain(self) -> None:
         chance = self.chance
         self.chain = self._kit.MachineChain(
-            treasury=chance.choice((0, 5_000_000, 2**64 - 5 * 10**9)),
+            treasury=chance.choice((0, 5_000_000, 2**64 - 7 * 10**9)),
+            members=2,
+            uncalibrated_cap=chance.choice((0, 1_500_000_000)),
+            twins_per_sponsor=chance.choice((1, 100)),
             settle_per_block=chance.choice((1, 2, 2000)),
             attests_per_block_max=chance.choice((0, 1, 1000)),
             block_envelopes_max=chance.choice((3, 2000)),
@@ -73,7 +77,8 @@ class LedgerHunt:
             max_valid=chance.choice((150, 10_000)),
         )
         looks = (self._kit.G4, self._kit.PC, self._kit.VM)
-        self.boxes = [self._kit.box(n, looks[n % 3]) for n in range(MACHINES)]
+        self.boxes = [self._kit.box(n, looks[n % 3], owner=self._kit.ALICE) for n in range(MACHINES)]
+        self.proposals: list[bytes] = []
         self.reveals: list[bodies.MachineReveal] = []
         self.last: list[Envelope] = []
         self._blocks = 0
@@ -136,7 +141,12 @@ class LedgerHunt:
         queued = {"nonce": chain.state.account(person.account).nonce + self._queued[person.account]}
         if chance.randrange(3):
             self._queued[person.account] += 1
-        match chance.randrange(5):
+        match chance.randrange(7):
+            case 5:
+                heir = b"" if chance.randrange(2) else chance.choice(self._people).account
+                return chain.unbind(person, chance.choice(self.boxes), heir, **queued)
+            case 6:
+                return self._governed(person, queued)
             case 0 | 1:
                 amount = chance.choice((1, 1000, 10**9, 2**64 - 1))
                 to = chance.choice(self._people).account if chance.randrange(2) else chance.randbytes(20)
@@ -150,6 +160,19 @@ class LedgerHunt:
                 return chain.reveal(chance.choice(self.reveals[-6:]), person, **queued)
             case _:
                 return chain.attest(chance.choice(self.boxes), max(0, chain.head.height - chance.choice((0, 1, 9))))
+
+    def _governed(self, person: KeyPair, queued: dict[str, int]) -> Envelope:
+        """Return a proposal, nearly always one that calibrates nothing, or an approval of one."""
+        chance, chain = self.chance, self.chain
+        if self.proposals and chance.randrange(3) == 0:
+            ident = bodies.proposal_id(chance.choice(self.proposals), chain.genesis.hash)
+            return chain.govern(person, bodies.APPROVE, ident, **queued)
+        reports = [mutate.mutate_cbor(chance, codec.encode({0: bytes(64), 1: bytes(64)})) for _ in range(3)]
+        proposal = codec.encode([bodies.CALIBRATE, ["ppc pvr 8003", *reports]])
+        if chance.randrange(2):
+            proposal = mutate.mutate_cbor(chance, proposal)
+        self.proposals.append(proposal)
+        return chain.govern(person, bodies.PROPOSE, proposal, **queued)
 
     def _malformed(self) -> Envelope:
         """Return an envelope of the right outer shape with something wrong, or only odd, in it."""
@@ -200,7 +223,7 @@ class LedgerHunt:
             record = chain.record(box)
             odd: dict[str, Any] = {
                 "inventory": mutate.mutate_cbor(chance, record.inventory)[:4096],
-                "samples": mutate.mutate_cbor(chance, codec.encode([[1, 5, 1, 2, 3], [6, 9, 1, 1, 1]]))[:256],
+                "samples": mutate.mutate_cbor(chance, codec.encode([[1, 5, 1, 2, 3], [48, 9, 1, 1, 1]]))[:512],
                 "challenge_height": chance.choice(mutate.EDGES),
                 "probe_results": ((1, chance.choice(mutate.EDGES)),),
                 "machine_key": chance.randbytes(32),

@@ -27,7 +27,7 @@ from metanode.core.model.state_map import StateProof, verify_state
 from metanode.core.settings import Settings
 from metanode.fingerprint.inventory import decode_inventory
 from metanode.fingerprint.samples import decode_samples
-from metanode.fingerprint.scoring import Policy, score
+from metanode.fingerprint.scoring import CAP_MAX, Policy, score
 
 ACCEPTED = "accepted"
 """The word for what was not refused."""
@@ -130,7 +130,7 @@ def _inventory(data: bytes) -> None:
     inventory = decode_inventory(data)
     assert inventory.encode() == data
     for profile in ("edge", "rustchain"):
-        result = score(inventory, (), Policy(profile, 0))
+        result = score(inventory, (), Policy(profile, 0, CAP_MAX, CAP_MAX))
         assert 0 <= result.weight <= result.base_multiplier < 2**64
 
 

@@ -35,6 +35,7 @@ from metanode.core.model.validators import Validator, encode_set, set_hash
 from metanode.core.model.vote import Certificate, VoteType, vote_digest
 from metanode.core.roles import AccountView, Admission, BlockRecord, Head, Roles
 from metanode.core.testing.clock import SeededRandomness, VirtualClock
+from metanode.core.testing.no_peers import NoPeers
 from metanode.core.testing.workers import InlineWorkers
 from metanode.plugins.api._shared.messages import RequestParser
 from metanode.plugins.api._shared.parser_h11 import H11Parser
@@ -369,6 +370,7 @@ def context_of(doubles: Doubles) -> Callable[..., PluginContext]:
             clock=VirtualClock(),
             randomness=SeededRandomness(7),
             workers=InlineWorkers(),
+            peers=NoPeers(),
             bus=Bus(),
             health=HealthRegistry(),
             metrics=MetricRegistry(),

@@ -31,9 +31,23 @@ def test_records_come_back_in_order(tmp_path: Path) -> None:
     assert WriteAheadLog(tmp_path).open() == RECORDS
 
 
+def parsed(log: WriteAheadLog, data: bytes) -> list[bytes] | str:
+    """The records of a file, or the code of the refusal."""
+    try:
+        return log._parse(data)
+    except StorageError as error:
+        return error.code
+
+
+def unmarked(data: bytes) -> bytes:
+    """What a power cut leaves that came before the mark of the newest record was written back."""
+    empty = bytes(wal_module.START_BYTES - wal_module.MARK_AT)
+    return data[: wal_module.MARK_AT] + empty + data[wal_module.START_BYTES :]
+
+
 def test_every_cut_leaves_a_prefix_of_whole_records(tmp_path: Path) -> None:
     """A power cut at any byte loses at most the record that was being written."""
-    data = written(tmp_path).read_bytes()
+    data = unmarked(written(tmp_path).read_bytes())
     for cut in range(wal_module.START_BYTES, len(data)):
         directory = tmp_path / str(cut)
         directory.mkdir()
@@ -46,13 +60,36 @@ def test_every_cut_leaves_a_prefix_of_whole_records(tmp_path: Path) -> None:
         assert WriteAheadLog(directory).open() == [*records, b"after the cut"]
 
 
+def test_no_damage_to_what_was_durable_is_taken_for_a_cut(tmp_path: Path) -> None:
+    """The file cut at every byte, and every bit of it flipped: all records come back, or the start is refused."""
+    path = written(tmp_path)
+    data = path.read_bytes()
+    cuts = [data[:cut] for cut in range(len(data))]
+    flips = [data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :] for at in range(len(data)) for bit in range(8)]
+    whole = 0
+    for damaged in [*cuts, *flips]:
+        found = parsed(WriteAheadLog(tmp_path), damaged)
+        assert found in (RECORDS, "WAL_CORRUPT")
+        whole += found == RECORDS
+    assert whole == 8 * (wal_module.START_BYTES - wal_module.MARK_AT), "only a damaged mark changes nothing"
+
+
+def test_a_log_without_a_mark_is_taken_over(tmp_path: Path) -> None:
+    """The form before: its records come back, and from the first start on it has a mark."""
+    data = written(tmp_path).read_bytes()
+    salt = data[len(wal_module.MAGIC) : wal_module.MARK_AT]
+    (tmp_path / "wal.log").write_bytes(wal_module.MAGIC_WITHOUT_MARK + salt + data[wal_module.START_BYTES :])
+    assert WriteAheadLog(tmp_path).open() == RECORDS
+    assert (tmp_path / "wal.log").read_bytes().startswith(wal_module.MAGIC)
+
+
 def test_damage_before_a_whole_record_stops_the_start(tmp_path: Path) -> None:
     """Cutting there would forget a promise; the error names the file and the place."""
     path = written(tmp_path)
     data = bytearray(path.read_bytes())
     data[wal_module.START_BYTES + wal_module.HEAD_BYTES] ^= 1
     path.write_bytes(data)
-    with pytest.raises(StorageError, match="damaged at byte 16") as caught:
+    with pytest.raises(StorageError, match="damaged at byte 28") as caught:
         WriteAheadLog(tmp_path).open()
     assert caught.value.code == "WAL_CORRUPT"
     assert str(path) in caught.value.message
@@ -66,7 +103,7 @@ def test_a_record_within_a_record_does_not_turn_a_cut_into_damage(tmp_path: Path
     forged = b"".join(wal_module._frame(b"x", salt) for salt in (b"", bytes(wal_module.SALT_BYTES)))
     log.append(bytes(2000) + forged + bytes(2000))
     log.close()
-    os.truncate(log.path, log.path.stat().st_size - 1000)
+    log.path.write_bytes(unmarked(log.path.read_bytes())[:-1000])
     assert WriteAheadLog(tmp_path).open() == [b"first"]
 
 

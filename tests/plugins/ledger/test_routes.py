@@ -11,15 +11,29 @@ import pytest
 
 from metanode.core.http import Request, Response
 from metanode.core.model.accounts import to_bech32m, to_rtc
-from metanode.core.model.bodies import challenge, seal_commit
+from metanode.core.model.bodies import (
+    ADMIT,
+    APPROVE,
+    CALIBRATE,
+    PROPOSE,
+    REMOVE,
+    challenge,
+    proposal_id,
+    seal_commit,
+)
+from metanode.core.model.codec import encode
 from metanode.core.model.envelope import Envelope, decode_envelope
 from metanode.core.model.errors import MetanodeError, Rejection
+from metanode.core.model.validators import set_hash
 from metanode.core.roles import Admission, Roles
 from metanode.core.testing.contracts.ledger import key_pair
 from metanode.core.testing.contracts.storage import sample_commit
 from metanode.core.testing.workers import InlineWorkers
+from metanode.fingerprint.rotation import selected
 from metanode.plugins.ledger.attested import plugin
+from metanode.plugins.ledger.attested.entries import Stake
 from metanode.plugins.ledger.attested.replies import multiplier_text
+from metanode.plugins.ledger.attested.routes_stake import status
 from metanode.plugins.ledger.attested.sponsor import SOURCES_MAX, Shares
 from metanode.plugins.storage.memory.store import MemoryStorage
 
@@ -169,7 +183,7 @@ async def test_the_node_sponsors_a_machine(node: NodeDouble, kit: Any) -> None:
     status, reply = await node.post("/v1/attest/submit", {"reveal": body.encode().hex()})
     assert (status, reply["status"], reply["next"]["step"]) == (202, "pending", "attest")
     assert (reply["weight"], reply["class"], reply["machine_index"]) == (2_500_000_000, "vintage", 0)
-    assert reply["evidence_level"] == "software"
+    assert reply["evidence_level"] == "none"
     verdicts = {check["name"]: check["verdict"] for check in reply["checks"]}
     assert verdicts["virtual_machine"] == verdicts["keyed"] == "pass"
     await node.block(1)
@@ -211,7 +225,7 @@ async def test_an_attestation_is_judged_before_it_waits(node: NodeDouble, kit: A
     assert (reply["epoch"], reply["slot"], reply["interval"]) == (0, 0, 0)
     assert reply["next"] == {"step": "attest", "interval": 1, "at_ms": node.chain.genesis.genesis_ms + 4000}
     assert {"name", "verdict", "reason", "words", "numbers"} == set(reply["checks"][0])
-    assert reply["mainnet_weight"] == 2_500_000_000
+    assert reply["mainnet_weight"] == 1_000_000_000, "its legacy_cap: no compiled probe was measured"
     assert reply["mainnet_reason"] == ""
 
 
@@ -500,3 +514,151 @@ def test_multipliers_are_told_without_floats() -> None:
     """Billionths as decimal text."""
     texts = [multiplier_text(weight) for weight in (0, 1, 500_000, 10**9, 2_500_000_000)]
     assert texts == ["0.0", "0.000000001", "0.0005", "1.0", "2.5"]
+
+
+PS = {16: 1000, 19: 5000, 20: 5000, 21: 35000, 22: 2000, 23: 1200, 25: 120_000, 26: 12000}
+"""Picoseconds a step of the compiled probes that fit a 7447A."""
+
+
+async def registered_with_probes(node: NodeDouble, machine: Any) -> None:
+    """Take a machine whose compiled probes ran through commit and reveal."""
+    body = node.chain.reveal_body(machine, node.chain.record(machine, **node.chain.timed(machine, PS)))
+    await node.post("/v1/attest/submit", {"commit": seal_commit(body.salt, body.inner).hex()})
+    await node.block(1)
+    await node.post("/v1/attest/submit", {"reveal": body.encode().hex()})
+    await node.block(1)
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 30])
+async def test_a_challenge_names_the_checks_of_its_epoch(node: NodeDouble, kit: Any, blocks: int) -> None:
+    """At genesis too: the first block will draw the same ones."""
+    for _ in range(blocks):
+        await node.block()
+    _, reply = await node.post("/v1/attest/challenge", {"machine_key": kit.box(1).key.public_key.hex()})
+    assert len(reply["checks"]) == 4
+    if not blocks:
+        await node.block(1)
+    drawn = node.chain.state.rotation()
+    assert reply["epoch"] == drawn.epoch
+    assert reply["checks"] == list(selected(drawn.beta, drawn.epoch))
+
+
+async def test_a_machine_is_told_what_waits_and_how_to_lift_it(new_chain: Any, kit: Any, composer: Any) -> None:
+    """Weight, what is paid at once, what is escrowed, what its attestations showed; all of it until the calibration."""
+    node = await opened(new_chain(members=1, uncalibrated_cap=1_500_000_000, legacy_cap=10**9), kit)
+    machine = kit.box(1)
+    await registered_with_probes(node, machine)
+    told = await node.get("/v1/miners/0")
+    assert (told["weight"], told["payable"], told["model"]) == (2_500_000_000, 1_500_000_000, "ppc pvr 8003")
+    assert (told["calibrated"], told["escrow"]["micro"], told["flags"]) == (False, 0, [])
+    assert [cap["name"] for cap in told["caps"]] == ["uncalibrated"]
+    assert "calibrate" in told["caps"][0]["lift"]
+    node.chain.block(node.chain.attest(machine), after_ms=1)
+    told = await node.get("/v1/miners/0")
+    assert [flag["name"] for flag in told["flags"]] == ["unproven"]
+    assert (told["weight"], told["payable"]) == (10**9, 10**9)
+    node.chain.to_epoch(1)
+    answer = node.chain.timed(machine, {probe: PS[probe] for probe in node.chain.probes_asked()})
+    node.chain.block(node.chain.attest(machine, **answer), after_ms=1)
+    node.chain.to_epoch(2)
+    held = node.chain.state.escrow().total
+    assert (await node.get("/v1/miners/0"))["escrow"]["micro"] == held > 0
+    reports = [composer.signed(number, genesis_hash=node.chain.genesis.hash) for number in range(3)]
+    proposal = encode([CALIBRATE, ["ppc pvr 8003", *reports]])
+    node.chain.block(node.chain.govern(kit.member(0), PROPOSE, proposal), after_ms=1)
+    node.chain.to_epoch(3)
+    told = await node.get("/v1/miners/0")
+    assert (told["weight"], told["payable"], told["calibrated"]) == (2_500_000_000, 2_500_000_000, True)
+    assert told["caps"] == []
+    models = await node.get("/v1/models")
+    (model,) = models["models"]
+    assert (model["model"], model["since_height"]) == ("ppc pvr 8003", node.head.height)
+    assert {"fp_add", "patch"} <= {ratio["name"] for ratio in model["ratios"]}
+    assert (await node.get("/v1/models", offset="1"))["models"] == []
+
+
+async def test_an_unbound_machine_weighs_nothing(new_chain: Any, kit: Any) -> None:
+    """And a machine that was handed over names its next owner."""
+    node = await opened(new_chain(), kit)
+    machine, other = kit.box(1, owner=kit.alice), kit.box(2, owner=kit.alice)
+    await registered(node, machine)
+    await registered(node, other)
+    unbind = node.chain.unbind(kit.alice, machine)
+    node.chain.block(unbind, node.chain.unbind(kit.alice, other, kit.bob.account, nonce=1), after_ms=1)
+    told = await node.get("/v1/miners/0")
+    assert (told["unbound"], told["weight"], told["payable"]) == (True, 0, 0)
+    told = await node.get("/v1/miners/1")
+    assert (told["owner"], told["next_owner"]) == (to_bech32m(kit.alice.account), to_bech32m(kit.bob.account))
+
+
+async def test_validators_tell_the_set_and_everyone_who_is_bonded(new_chain: Any, kit: Any) -> None:
+    """Each in one word: what it is, and when its coins come back."""
+    node = await opened(new_chain(members=4, candidates=3), kit)
+    chain, coin = node.chain, 10**6
+    chain.block(*(chain.bond(who, coin) for who in (4, 5, 6)), chain.unbond(3), after_ms=1)
+    chain.vote_seat(5, ADMIT, (0, 1, 2))
+    chain.vote_seat(0, REMOVE, (1, 2))
+    chain.block(chain.accuse(chain.double_vote(2, 1)), after_ms=1)
+
+    async def words() -> dict[str, str]:
+        reply = await node.get("/v1/validators")
+        named = {to_bech32m(kit.member(number).account): str(number) for number in range(7)}
+        return {named[row["account"]]: row["status"] for row in reply["bonded"]}
+
+    want = {"0": "seated", "1": "seated", "2": "jailed", "3": "leaving", "4": "candidate", "5": "candidate"}
+    assert await words() == {**want, "6": "candidate"}
+    chain.block(chain.govern(kit.member(3), APPROVE, chain.state.proposals()[0][0]), after_ms=1)
+    chain.to_epoch(1)
+    assert {number: word for number, word in (await words()).items() if number in "235"} == {
+        "2": "jailed", "3": "unbonding", "5": "seated",
+    }  # fmt: skip
+    reply = await node.get("/v1/validators", limit="1", offset="1")
+    assert (len(reply["bonded"]), reply["count"], reply["limit"]) == (1, 7, 1)
+    assert reply["needed"] == -(-2 * len(reply["set"]) // 3)
+    assert reply["set_hash"] == set_hash(chain.state.next_set()).hex()
+    assert [row["index"] for row in reply["set"]] == list(range(len(reply["set"])))
+    leaver = next(row for row in (await node.get("/v1/validators"))["bonded"] if row["status"] == "unbonding")
+    assert (leaver["release_epoch"], leaver["index"], leaver["bond"]["micro"]) == (4, None, coin)
+    (past,) = reply["past_sets"]
+    for ident, last in ((past["set_hash"], chain.head.height), (reply["set_hash"], None)):
+        one = await node.get(f"/v1/validators/{ident}")
+        assert set_hash(bytes.fromhex(one["bytes"])).hex() == ident
+        assert one["last_height"] == last
+    with pytest.raises(MetanodeError, match="NOT_FOUND"):
+        await node.get("/v1/validators/" + "ab" * 32)
+    chain.vote_seat(6, ADMIT, (1,))
+    told = (await node.get("/v1/proposals"))["proposals"][0]
+    assert (told["type"], told["ratios"]) == ("seat", [])
+    assert told["subject"].split()[0] in ("admit", "remove")
+
+
+@pytest.mark.parametrize(
+    ("stake", "seated", "word"),
+    [
+        ({"admitted": 1}, False, "joining"),
+        ({"admitted": 1, "bond": 9}, True, "short"),
+        ({}, True, "leaving"),
+        ({"leaving": 1}, False, "leaving"),
+        ({"release": 4, "jailed": 1}, False, "unbonding"),
+    ],
+)
+def test_a_bonded_account_has_one_word(stake: dict[str, int], seated: bool, word: str) -> None:
+    """What will be, where that differs from what is."""
+    assert status(Stake(b"", b"", b"", b"", **{"bond": 10, **stake}), seated=seated, least=10) == word
+
+
+async def test_proposals_tell_whose_approval_is_missing(new_chain: Any, kit: Any, composer: Any) -> None:
+    """An operator sees what to approve, and until when."""
+    node = await opened(new_chain(members=4), kit)
+    assert (await node.get("/v1/proposals"))["proposals"] == []
+    reports = [composer.signed(number, genesis_hash=node.chain.genesis.hash) for number in range(3)]
+    proposal = encode([CALIBRATE, ["ppc pvr 8003", *reports]])
+    node.chain.block(node.chain.govern(kit.member(0), PROPOSE, proposal), after_ms=1)
+    reply = await node.get("/v1/proposals")
+    (told,) = reply["proposals"]
+    assert told["id"] == proposal_id(proposal, node.chain.genesis.hash).hex()
+    assert (told["type"], told["subject"], told["missing"]) == ("calibrate", "ppc pvr 8003", 2)
+    assert told["approvals"] == [to_bech32m(kit.member(0).account)]
+    assert told["not_yet"] == sorted(to_bech32m(kit.member(i).account) for i in (1, 2, 3))
+    assert (reply["needed"], len(reply["members"]), told["last_epoch"]) == (3, 4, 30)
+    assert told["ratios"]

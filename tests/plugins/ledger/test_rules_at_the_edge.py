@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import trio
 
-from metanode.core.model import kinds
+from metanode.core.model import bodies, kinds
 from metanode.core.model.bodies import MachineCommit, seal_commit
 from metanode.core.model.errors import InvalidBlock, Rejection
 from metanode.core.model.limits import NONCE_AHEAD_MAX
 from metanode.core.model.state_map import StateMap
 from metanode.core.testing.contracts.ledger import forged, key_pair
+from metanode.fingerprint.probes.workload import FP_ADD, PATCH, recompute
 from metanode.plugins.ledger.attested import attest, execute, fields, validity
 from metanode.plugins.ledger.attested.challenges import check_probes
 from metanode.plugins.ledger.attested.entries import Account, Counters, Settlement
@@ -153,15 +154,24 @@ def test_calendars_are_exact() -> None:
     assert [short.days(epoch) for epoch in (1, 2)] == [0, 1]
 
 
-def test_passed_probes_are_a_check_of_their_own(chain: Any, kit: Any) -> None:
-    """Its number says how many were recomputed."""
+def test_every_probe_is_recomputed_and_none_is_taken_that_nobody_asked_for(chain: Any, kit: Any) -> None:
+    """The interpreted one must be there; compiled ones may, those that were asked for, each right."""
     box = kit.box(1)
-    results = chain.probe_results(box, 0)
-    header = chain.at(0)
-    check = check_probes(Verdicts(chain.genesis.hash), header[0], box.key.public_key, results)
-    assert (check.name, check.verdict, check.numbers) == ("keyed", "pass", (("probes", len(results)),))
+    ((probe, right),) = chain.probe_results(box, 0)
+    header_hash = chain.at(0)[0]
+    seed = bodies.challenge(header_hash, box.key.public_key)
+    compiled = ((FP_ADD, recompute(seed, FP_ADD)), (PATCH, recompute(seed, PATCH)))
+
+    def check(*results: tuple[int, int], asked: tuple[int, ...] = (FP_ADD, PATCH)) -> None:
+        check_probes(Verdicts(chain.genesis.hash), header_hash, box.key.public_key, results, asked)
+
+    check((probe, right))
+    check((probe, right), *compiled)
+    for wrong in ((probe, 0),), compiled, ((probe, right), (FP_ADD, 7)), ((probe, right), compiled[0], (PATCH, 0)):
+        with pytest.raises(Rejection, match="PROBE_MISMATCH"):
+            check(*wrong)
     with pytest.raises(Rejection, match="PROBE_MISMATCH"):
-        check_probes(Verdicts(chain.genesis.hash), header[0], box.key.public_key, ((results[0][0], 0),))
+        check((probe, right), *compiled, asked=(FP_ADD,))
 
 
 def test_what_is_put_again_counts_as_used() -> None:
@@ -253,5 +263,5 @@ def test_what_is_asked_for_among_others_counts_as_used() -> None:
 def test_a_state_without_validators_has_nothing_bonded() -> None:
     """As before genesis."""
     assert supply_parts(StateMap.empty()) == {
-        "supply": 0, "accounts": 0, "bonded": 0, "pot": 0, "settling": 0, "fees": 0, "treasury": 0,
+        "supply": 0, "accounts": 0, "bonded": 0, "escrow": 0, "pot": 0, "settling": 0, "fees": 0, "treasury": 0,
     }  # fmt: skip

@@ -11,7 +11,7 @@ from metanode.core.model.amounts import AMOUNT_MAX
 from metanode.core.testing.contracts.ledger import RICH, check_sum
 from metanode.fingerprint.scoring import decayed
 from metanode.plugins.ledger.attested.entries import Counters, Machine
-from metanode.plugins.ledger.attested.settlement import counted_intervals, weight_now
+from metanode.plugins.ledger.attested.settlement import counted, worth
 from metanode.plugins.ledger.attested.state import LedgerState
 from metanode.plugins.ledger.attested.supply import supply_parts
 
@@ -194,15 +194,17 @@ DECAY = [(0, 2_500_000_000), (365, 2_275_000_000), (1825, 1_375_000_000), (2433,
 
 
 @pytest.mark.parametrize(("days", "expected"), DECAY)
-def test_a_bonus_decays_and_what_is_no_bonus_does_not(days: int, expected: int) -> None:
+def test_a_bonus_decays_and_what_is_no_bonus_does_not(new_chain: Any, days: int, expected: int) -> None:
     """1.0 and below never changes; policy takes its share of what is left."""
+    rules = new_chain(vm_weight=500_000_000).ledger.rules
     ids = (bytes(32), bytes(20), bytes(20), bytes(32), bytes(32))
-    machine = Machine(*ids, "", "", "", base_multiplier=2_500_000_000, weight=2_500_000_000, record_height=1)
-    assert decayed(2_500_000_000, days) == weight_now(machine, days) == expected
-    half_paid = replace(machine, weight=1_250_000_000)
-    assert weight_now(half_paid, days) == expected // 2
+    paid = {"base_multiplier": 2_500_000_000, "weight": 2_500_000_000, "payable": 2_500_000_000}
+    machine = Machine(*ids, "", "", "vintage", "", **paid, measured=0, record_height=1)
+    assert decayed(2_500_000_000, days) == worth(rules, machine, days).weight == expected
+    half_paid = replace(machine, klass="virtual", weight=1_250_000_000, payable=1_250_000_000)
+    assert worth(rules, half_paid, days) == (expected // 2, expected // 2)
     for base in (0, 800_000_000, 1_000_000_000):
-        assert weight_now(replace(machine, base_multiplier=base, weight=base), days) == base
+        assert worth(rules, replace(machine, base_multiplier=base, weight=base), days).weight == base
 
 
 @pytest.mark.parametrize(("days", "expected"), DECAY)
@@ -218,9 +220,9 @@ def test_settlement_pays_the_decayed_weight(new_chain: Any, kit: Any, days: int,
 
 
 def test_counters_of_other_epochs_do_not_count() -> None:
-    """Older bits never, newer counters by their previous bits."""
-    counters = Counters(epoch=5, bits=0b111, prev_bits=0b1)
-    assert [counted_intervals(counters, epoch) for epoch in (4, 5, 6)] == [1, 3, 0]
+    """Older bits never, newer counters by their previous bits; what attestations showed goes with them."""
+    counters = Counters(epoch=5, bits=0b111, prev_bits=0b1, flags=1, prev_flags=4)
+    assert [counted(counters, epoch) for epoch in (4, 5, 6)] == [(1, 4), (3, 1), (0, 0)]
 
 
 def test_settled_state_sums_after_many_epochs(new_chain: Any, kit: Any) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from metanode.core.model.accounts import to_bech32m
 from metanode.core.model.bodies import seal_commit
+from metanode.plugins.ledger.attested.entries import Calibrated
 
 
 def told(execution: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -82,7 +84,8 @@ def test_a_reward_is_told_with_who_earned_and_who_got_it(chain: Any, kit: Any) -
     pot = 1_500_200
     assert told(done) == [
         ("epoch_settled", {"epoch": 0, "pot": pot, "machines": 1, "total_weight": 2_500_000_000}),
-        ("reward_paid", {"epoch": 0, "machine": machine, "machine_index": 0, "owner": owner, "amount": pot}),
+        ("reward_paid", {"epoch": 0, "machine": machine, "machine_index": 0, "owner": owner, "amount": pot,
+                         "escrowed": 0}),
     ]
     assert rows(done, "transfers") == [("epoch:0:0", 0, height, "reward", machine, owner, pot, 0, 0)]
 
@@ -100,3 +103,46 @@ def test_only_machines_that_are_paid_are_counted(new_chain: Any, kit: Any) -> No
         weights = [chain.entry(box).weight for box in boxes]
         assert data["total_weight"] == sum(weights)
         assert weights[1] == paid
+
+
+def test_what_owners_do_is_told(chain: Any, kit: Any) -> None:
+    """Who is paid from which epoch on, and that a machine is gone."""
+    box = kit.box(1, owner=kit.alice)
+    chain.register(box)
+    machine = to_bech32m(box.key.account)
+    envelope = chain.unbind(kit.alice, box, kit.bob.account)
+    facts = {"id": envelope.id.hex(), "machine": machine, "machine_index": 0}
+    assert told(chain.block(envelope, after_ms=1)) == [
+        ("machine_handed_over", {**facts, "owner": to_bech32m(kit.bob.account), "epoch": 1})
+    ]
+    envelope = chain.unbind(kit.alice, box)
+    assert told(chain.block(envelope, after_ms=1)) == [("machine_unbound", {**facts, "id": envelope.id.hex()})]
+    (row,) = rows(chain.block(chain.transfer(kit.alice, kit.bob.account, 1), after_ms=1), "transfers")
+    assert row[3] == "transfer"
+
+
+def test_escrow_that_is_paid_is_told_like_a_reward(new_chain: Any, kit: Any) -> None:
+    """A row and an event of its own, beside the reward of the epoch."""
+    chain = new_chain(uncalibrated_cap=1_250_000_000)
+    box = kit.box(1)
+    chain.register(box)
+    machine, owner = to_bech32m(box.key.account), to_bech32m(box.owner)
+    chain.block(chain.attest(box), after_ms=1)
+    pot = 1_500_200
+    held = pot - pot // 2
+    facts = {"epoch": 0, "machine": machine, "machine_index": 0, "owner": owner}
+    assert told(chain.to_epoch(1))[1] == ("reward_paid", {**facts, "amount": pot // 2, "escrowed": held})
+    chain.block(chain.attest(box), after_ms=1)
+    state = chain.state
+    state.put_calibrated("ppc pvr 8003", Calibrated(3, b"\x80"))
+    chain.head = replace(chain.head, state=chain.head.state.update(dict(state.changes())))
+    done = chain.to_epoch(2)
+    assert told(done)[1:] == [
+        ("escrow_paid", {**facts, "epoch": 1, "amount": held}),
+        ("reward_paid", {**facts, "epoch": 1, "amount": 1_500_000, "escrowed": 0}),
+    ]
+    height = chain.head.height
+    assert rows(done, "transfers") == [
+        ("escrow:1:0", 0, height, "escrow", machine, owner, held, 0, 0),
+        ("epoch:1:0", 0, height, "reward", machine, owner, 1_500_000, 0, 0),
+    ]

@@ -135,4 +135,4 @@ def test_a_lazy_heap_stays_in_proportion() -> None:
 
 def test_entries_are_themselves_only() -> None:
     """Two entries of equal content are two claims to a place."""
-    assert Entry(transfer(1, 0), 1, 0.0) != Entry(transfer(1, 0), 1, 0.0)
+    assert Entry(transfer(1, 0), Lane.TRANSACTION, 1, 0.0) != Entry(transfer(1, 0), Lane.TRANSACTION, 1, 0.0)

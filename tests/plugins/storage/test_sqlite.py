@@ -20,7 +20,8 @@ from metanode.core.model.limits import UINT_MAX
 from metanode.core.roles import VIEW_COLUMNS, Row
 from metanode.core.testing.contracts.storage import GENESIS_HASH, opened, sample_commit
 from metanode.core.workers import ThreadWorkers
-from metanode.plugins.storage.sqlite import schema
+from metanode.plugins.storage.sqlite import ageing, schema
+from metanode.plugins.storage.sqlite.batches import PARAMETERS_MAX, delete_rows, write_rows
 from metanode.plugins.storage.sqlite.database import DropPending, Options, SavePending
 from metanode.plugins.storage.sqlite.plugin import provide_storage
 from metanode.plugins.storage.sqlite.store import SqliteStorage
@@ -225,10 +226,63 @@ def test_a_page_of_history_costs_its_own_length(view: str, where: tuple[str, ...
     plan = " | ".join(row[3] for row in connection.execute(question, (*where, 10, 0)))
     connection.close()
     assert "USING" in plan
+    assert [part for part in plan.split(" | ") if part.startswith("SCAN") and "USING" not in part] == (
+        ["SCAN transfers_young"] if view == "transfers" else []
+    ), "only what waits to be sorted in is looked through"
     # The rewards of one block share height and position: they alone are sorted, among themselves.
     sorted_parts = {"transfers": ("FOR LAST TERM OF ORDER BY", "FOR RIGHT PART OF ORDER BY")}.get(view, ())
     keyed = where == ("envelope_id",)
     assert keyed or "TEMP B-TREE" not in plan or any(part in plan for part in sorted_parts), plan
+
+
+async def test_young_rows_are_seen_at_once_and_sorted_in_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer is the same whether a row is young or old, also while blocks move from one to the other."""
+    monkeypatch.setattr(ageing, "YOUNG_ROWS_MAX", 20)
+    path = tmp_path / "chain.sqlite"
+    written: list[tuple[int, int]] = []
+    async with sqlite_at(path) as storage:
+        await storage.put_genesis([], [])
+        for height in range(1, 13):
+            ids = [bytes([height * 7 % 13, n]) * 16 for n in range(7)]
+            rows = [
+                Row("transfers", (each.hex(), n, height, "transfer", f"mn1{n % 3}", "mn1r", UINT_MAX - n, 100, 0))
+                for n, each in enumerate(ids)
+            ]
+            await storage.commit(sample_commit(height, envelopes=[(each, b"bytes") for each in ids], rows=rows))
+            written += [(height, n) for n in range(7)]
+            shown = await storage.rows("transfers", where={}, limit=99, offset=0)
+            assert [(row["height"], row["position"]) for row in shown] == sorted(written, reverse=True)
+            sent = await storage.rows("transfers", where={"sender": "mn12"}, limit=99, offset=0)
+            assert sent == [row for row in shown if row["sender"] == "mn12"]
+            kept = bytes([7, 3]) * 16
+            (first,) = await storage.rows("transfers", where={"envelope_id": kept.hex()}, limit=9, offset=0)
+            assert (first["height"], first["amount"]) == (1, UINT_MAX - 3)
+            assert [await storage.find_envelope(each) for each in ids] == [(height, n) for n in range(7)]
+            assert await storage.find_envelope(kept) == (1, 3)
+    connection = sqlite3.connect(path)
+    for table in ("envelopes", "transfers"):
+        (young,) = connection.execute(f"SELECT count(*) FROM {table}_young").fetchone()
+        (old,) = connection.execute(f"SELECT count(*) FROM {table}_rows").fetchone()
+        assert (young <= 20, young + old) == (True, len(written))
+    connection.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 255, 256, 257, 1000, 2500])
+def test_many_rows_take_few_statements(count: int) -> None:
+    """All rows arrive in their order, and go, with the statements that their number needs."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("CREATE TABLE t (a, b, c)")
+    said: list[str] = []
+    connection.set_trace_callback(said.append)
+    rows = [(n, str(n), None) for n in range(count)]
+    write_rows(connection, "t", rows)
+    assert len(said) <= 3 * count // PARAMETERS_MAX + 9
+    assert connection.execute("SELECT * FROM t ORDER BY rowid").fetchall() == rows
+    said.clear()
+    delete_rows(connection, "t", "a", range(0, count, 2))
+    assert len(said) <= count // PARAMETERS_MAX + 10
+    assert connection.execute("SELECT a FROM t ORDER BY rowid").fetchall() == [(n,) for n in range(1, count, 2)]
+    connection.close()
 
 
 def test_large_numbers_sort_as_numbers() -> None:
@@ -237,8 +291,9 @@ def test_large_numbers_sort_as_numbers() -> None:
     connection = sqlite3.connect(":memory:")
     for statement in schema.statements():
         connection.execute(statement)
-    rows = [(f"mn1{n}", schema.to_column(n), 0, 0) for n in reversed(numbers)]
-    connection.executemany(schema.upsert_row("wallets"), rows)
+    rows = [(f"mn1{n}", n, 0, 0) for n in reversed(numbers)]
+    target, conflict = schema.row_target("wallets")
+    write_rows(connection, target, rows, conflict)
     found = [row[0] for row in connection.execute("SELECT balance FROM wallets ORDER BY balance")]
     connection.close()
     assert [schema.from_column("balance", value) for value in found] == numbers

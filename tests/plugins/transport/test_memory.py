@@ -1,4 +1,4 @@
-"""transport.memory: authenticated, ordered, bounded connections between nodes of one process."""
+"""transport.memory beyond the contract of its role (`test_contract`)."""
 
 from __future__ import annotations
 
@@ -9,30 +9,29 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from metanode.core.hooks import PluginContext
 from metanode.core.kernel import Node
 from metanode.core.model.errors import PeerError, SettingsError
 from metanode.core.roles import SINGLE_ROLES
 from metanode.core.settings import Settings
-from metanode.core.testing.clock import SeededRandomness, VirtualClock
-from metanode.core.testing.standins import bare_settings, stand_ins
+from metanode.core.testing.clock import SeededRandomness
+from metanode.core.testing.contexts import context_of
+from metanode.core.testing.contracts import running
+from metanode.core.testing.standins import stand_ins
 from metanode.core.wire.frames import PAYLOAD_BYTES_MAX, FrameTooLarge, Lane
 from metanode.plugins.transport.memory.network import BACKLOG_MAX, LANE_FRAMES_MAX, MemoryNetwork
-from metanode.plugins.transport.memory.transport import MemoryConnection, MemoryTransport, MemoryTransportPlugin
+from metanode.plugins.transport.memory.transport import MemoryConnection, MemoryTransport
 
 
 @asynccontextmanager
 async def node_at(
-    network: MemoryNetwork, address: str, seed: int, beside: Node | None = None
-) -> AsyncIterator[tuple[Node, MemoryTransport]]:
-    """A node of stand-ins with a place in the network, on the chain of `beside` where one is given."""
-    async with Node.open(
-        bare_settings(),
-        plugins=[*stand_ins(), MemoryTransportPlugin(network, address)],
-        clock=VirtualClock(),
-        randomness=SeededRandomness(seed),
-        genesis=None if beside is None else beside.genesis,
-    ) as node:
-        yield node, node.roles.many("transport")["memory"]
+    network: MemoryNetwork, address: str, seed: int, beside: PluginContext | None = None
+) -> AsyncIterator[tuple[PluginContext, MemoryTransport]]:
+    """A transport with a place in the network, on the chain of `beside` where one is given."""
+    context = context_of("transport.memory", seed=seed, genesis=None if beside is None else beside.genesis)
+    transport = MemoryTransport(context, network, address)
+    async with running(transport):
+        yield context, transport
 
 
 @asynccontextmanager
@@ -40,21 +39,10 @@ async def pair() -> AsyncIterator[tuple[MemoryConnection, MemoryConnection]]:
     """Two connected ends."""
     network = MemoryNetwork(SeededRandomness(9))
     async with node_at(network, "a", 1) as (a, at_a), node_at(network, "b", 2, a) as (_, at_b):
-        dialled, accepted = await at_b.connect("a"), await at_a.accept()
+        dialled, accepted = await at_b.connect("memory:a"), await at_a.accept()
         assert isinstance(dialled, MemoryConnection)
         assert isinstance(accepted, MemoryConnection)
         yield dialled, accepted
-
-
-async def test_both_ends_know_each_other_and_frames_arrive_in_order() -> None:
-    """In both directions."""
-    async with pair() as (dialled, accepted):
-        assert dialled.introduction.roles == ("node",)
-        for number in range(10):
-            await dialled.send(Lane.SYNC, bytes([number]))
-            await accepted.send(Lane.VOTES, bytes([number]))
-        assert [await accepted.receive() for _ in range(10)] == [(3, bytes([n])) for n in range(10)]
-        assert [await dialled.receive() for _ in range(10)] == [(1, bytes([n])) for n in range(10)]
 
 
 async def test_a_lower_lane_overtakes() -> None:
@@ -83,40 +71,6 @@ async def test_a_full_lane_makes_its_sender_wait_and_no_other(autojump_clock: Mo
         assert received == [b"t"] * LANE_FRAMES_MAX + [b"last"]
 
 
-async def test_what_was_sent_before_a_close_is_still_read() -> None:
-    """Then both ends are told that the connection is closed."""
-    async with pair() as (dialled, accepted):
-        await dialled.send(Lane.SYNC, b"bye")
-        await dialled.aclose()
-        assert await accepted.receive() == (Lane.SYNC, b"bye")
-        for end in (dialled, accepted):
-            with pytest.raises(PeerError, match="CONNECTION_CLOSED"):
-                await end.receive()
-            with pytest.raises(PeerError, match="CONNECTION_CLOSED"):
-                await end.send(Lane.SYNC, b"more")
-
-
-async def test_a_close_wakes_who_waits() -> None:
-    """A receiver and a sender on a full lane both learn of it."""
-    async with pair() as (dialled, accepted):
-        failures: list[str] = []
-
-        async def expect_close(wait: str) -> None:
-            try:
-                await (accepted.receive() if wait == "receive" else accepted.send(Lane.SYNC, b"x"))
-            except PeerError as error:
-                failures.append(f"{wait} {error.code}")
-
-        for _ in range(LANE_FRAMES_MAX):
-            await accepted.send(Lane.SYNC, b"x")
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(expect_close, "receive")
-            nursery.start_soon(expect_close, "send")
-            await wait_all_tasks_blocked()
-            await dialled.aclose()
-        assert sorted(failures) == ["receive CONNECTION_CLOSED", "send CONNECTION_CLOSED"]
-
-
 async def test_a_frame_that_is_too_large_is_refused_at_home() -> None:
     """It never enters the lane."""
     async with pair() as (dialled, _):
@@ -127,29 +81,18 @@ async def test_a_frame_that_is_too_large_is_refused_at_home() -> None:
 
 
 async def test_an_address_may_name_the_key_it_expects() -> None:
-    """`nodekey@name`: another node behind the name is refused."""
+    """`memory:name#nodekey`: another node behind the name is refused."""
     network = MemoryNetwork(SeededRandomness(9))
     async with node_at(network, "a", 1) as (a, _), node_at(network, "b", 2, a) as (_, at_b):
-        connection = await at_b.connect(f"{a.identity.node.public_key.hex()}@a")
+        connection = await at_b.connect(f"memory:a#{a.identity.node.public_key.hex()}")
         assert connection.peer == a.identity.node.public_key
         with pytest.raises(PeerError) as caught:
-            await at_b.connect(f"{bytes(32).hex()}@a")
+            await at_b.connect(f"memory:a#{bytes(32).hex()}")
         assert caught.value.code == "WRONG_PEER"
-        for address in ("xyz@a", "00@a"):
-            with pytest.raises(PeerError, match="has no node key"):
+        for address in ("memory:a#xyz", "memory:a#00", "a", "noise:a"):
+            with pytest.raises(PeerError, match="is no address|not for transport") as caught:
                 await at_b.connect(address)
-
-
-async def test_a_node_of_another_chain_is_refused_on_both_sides() -> None:
-    """And the listener goes on."""
-    network = MemoryNetwork(SeededRandomness(9))
-    async with node_at(network, "a", 1) as (a, at_a), node_at(network, "c", 3) as (_, at_c):
-        with pytest.raises(PeerError) as caught:
-            await at_c.connect("a")
-        assert caught.value.code == "INVALID_SIGNATURE"
-        async with node_at(network, "b", 2, a) as (b, at_b):
-            await at_b.connect("a")
-            assert (await at_a.accept()).peer == b.identity.node.public_key
+            assert caught.value.code == "UNREACHABLE"
 
 
 async def test_nothing_but_hello_comes_before_the_hello() -> None:
@@ -172,7 +115,7 @@ async def test_a_silent_peer_is_given_up(autojump_clock: MockClock) -> None:
             await end.receive()
         network.listen("mute")
         with pytest.raises(PeerError, match="no hello within 10 s") as caught:
-            await at_a.connect("mute")
+            await at_a.connect("memory:mute")
         assert caught.value.code == "TIMEOUT"
 
 
@@ -198,7 +141,7 @@ async def test_a_stopped_node_closes_its_connections_and_frees_its_address() -> 
     network = MemoryNetwork(SeededRandomness(9))
     async with node_at(network, "a", 1) as (a, at_a):
         async with node_at(network, "b", 2, a) as (_, at_b):
-            await at_b.connect("a")
+            await at_b.connect("memory:a")
             accepted = await at_a.accept()
         with pytest.raises(PeerError, match="CONNECTION_CLOSED"):
             await accepted.receive()
