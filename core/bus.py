@@ -8,7 +8,7 @@ an event is a hint to look there, never the only copy of a fact.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -56,8 +56,9 @@ class PluginStateChanged:
 class Subscription:
     """One subscriber's queue: iterate it with `async for`; ends when the bus is closed."""
 
-    def __init__(self, types: tuple[type, ...], capacity: int) -> None:
+    def __init__(self, types: tuple[type, ...], capacity: int, accept: Callable[[Any], bool] | None = None) -> None:
         self._types = types
+        self._accept = accept
         self._queue: deque[Any] = deque(maxlen=capacity)
         self._news = trio.Event()
         self._closed = False
@@ -67,6 +68,8 @@ class Subscription:
     def _offer(self, event: object) -> bool:
         """Queue the event if it is of a wanted type; returns whether an older one was lost for it."""
         if self._types and not isinstance(event, self._types):
+            return False
+        if self._accept is not None and not self._accept(event):
             return False
         lost = len(self._queue) == self._queue.maxlen
         self.dropped += lost
@@ -111,15 +114,19 @@ class Bus:
                 self.dropped[publisher] += 1
 
     @asynccontextmanager
-    async def subscribe(self, *types: type, capacity: int = CAPACITY_DEFAULT) -> AsyncIterator[Subscription]:
+    async def subscribe(
+        self, *types: type, capacity: int = CAPACITY_DEFAULT, accept: Callable[[Any], bool] | None = None
+    ) -> AsyncIterator[Subscription]:
         """Receive events of these types (all when none is given) from now on.
 
         :param capacity: events kept while the subscriber is busy; beyond it the oldest is dropped.
+        :param accept: looked at before an event is queued, so that what is not wanted pushes nothing out; must be
+            quick and never raise.
         :raises RuntimeError: more than SUBSCRIBERS_MAX subscribers.
         """
         if len(self._subscriptions) >= SUBSCRIBERS_MAX:
             raise RuntimeError(f"{SUBSCRIBERS_MAX} subscribers already")
-        subscription = Subscription(types, capacity)
+        subscription = Subscription(types, capacity, accept)
         if self._closed:
             subscription._close()
         self._subscriptions.append(subscription)

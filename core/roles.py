@@ -173,9 +173,6 @@ class Ledger(Service, Protocol):
     def validator_set(self, state: StateMap) -> bytes:
         """Return the canonical set that certifies the block on top of `state`."""
 
-    def rows(self, state: StateMap, height: int) -> Sequence[Row]:
-        """Return what the views say of a state alone, without the blocks that led to it."""
-
     def execute(self, parent: Head, fields: BlockFields, envelopes: Sequence[Envelope], *, assemble: bool) -> Execution:
         """Apply envelopes in order on top of the parent's state.
 

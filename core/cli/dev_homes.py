@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import random
 import socket
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,6 @@ from metanode.core.home import Home, founders_genesis
 from metanode.core.identity import KEY_NAMES, Identity, fresh_identity
 from metanode.core.model.errors import MetanodeError
 from metanode.core.model.genesis import Genesis, genesis_from_json
-from metanode.platforms.durable import write_new
 
 PORT_FIRST, PORT_LAST = 20_000, 32_000
 """Below the ports that Linux gives to outgoing connections: none of those may sit on a node's port while it is down."""
@@ -89,7 +89,7 @@ def make_homes(directory: Path, topology: Topology) -> list[Place]:
     try:
         for place in places:
             place.home.keys_dir.mkdir(mode=0o700, parents=True)
-            write_new(place.home.genesis_file, genesis, mode=0o644)
+            _write_new(place.home.genesis_file, genesis)
             _write_keys(place, randomness)
             write_settings(place, places, topology.settings)
             if place.validator:
@@ -150,11 +150,17 @@ def free_ports(count: int) -> list[int]:
 
 def _write_keys(place: Place, randomness: SystemRandomness) -> None:
     passphrase = randomness.bytes(PASSPHRASE_BYTES).hex().encode()
-    write_new(place.home.passphrase_file, passphrase + b"\n")
+    _write_new(place.home.passphrase_file, passphrase + b"\n")
     for purpose in KEY_NAMES:
         path, pair = place.home.keys_dir / f"{purpose}.key", getattr(place.identity, purpose)
         label = f"{place.name} {purpose}"
         keystore.create(path, pair.seed, passphrase, label=label, randomness=randomness, drawn=True)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Write a file of a network to try things with: after a power cut one makes another, so nothing is synced."""
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(data)
 
 
 def _make_guard(home: Home) -> None:

@@ -29,7 +29,6 @@ from metanode.core.model.calibration import (
 from metanode.core.model.errors import MetanodeError
 from metanode.core.model.genesis import genesis_from_json
 from metanode.core.model.limits import PUBLIC_KEY_BYTES
-from metanode.platforms import durable
 
 REPORT_FILE_BYTES_MAX = 32_768
 """Largest report file that is read."""
@@ -171,6 +170,9 @@ def write_new(path: Path, text: str) -> None:
 
 def _replace(path: Path, text: str) -> None:
     try:
-        durable.replace(path, text.encode())
+        # Not synced: what a power cut takes is measured or signed again.
+        aside = path.with_name(path.name + ".new")
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
     except OSError as error:
         raise MetanodeError("STORAGE_FULL", f"{path}: {error.strerror}", "a file that can be written") from error

@@ -100,10 +100,6 @@ class StateMap:
         """Yield (key, value) by rising key."""
         return self._entries.items_from(b"")
 
-    def items_from(self, start: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield (key, value) by rising key from the first key at or after `start`."""
-        return self._entries.items_from(start)
-
     def items_with_prefix(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, value) of the keys that begin with `prefix`, by rising key."""
         for key, value in self._entries.items_from(prefix):

@@ -44,30 +44,40 @@ async def event_texts(
     :param wanted: names to pass on, all when empty; `hello` and `lagged` always pass.
     :param hello: gives the first event's values; called once events are collected.
     """
-    async with bus.subscribe(BlockFinalized, EnvelopeAdmitted, LedgerEvent, capacity=QUEUED_MAX) as events:
+
+    def accept(event: BlockFinalized | EnvelopeAdmitted | LedgerEvent) -> bool:
+        return not wanted or name_of(event) in wanted
+
+    types = (BlockFinalized, EnvelopeAdmitted, LedgerEvent)
+    async with bus.subscribe(*types, capacity=QUEUED_MAX, accept=accept) as events:
         yield "hello", _text(hello())
         told = 0
         async for event in events:
             if events.dropped > told:
                 yield "lagged", _text({"dropped": events.dropped - told})
                 told = events.dropped
-            name, data = describe(event)
-            if not wanted or name in wanted:
-                yield name, _text(data)
+            yield name_of(event), _text(describe(event))
 
 
-def describe(event: BlockFinalized | EnvelopeAdmitted | LedgerEvent) -> tuple[str, Mapping[str, int | str]]:
-    """Return an event's name and its JSON object."""
+def name_of(event: BlockFinalized | EnvelopeAdmitted | LedgerEvent) -> str:
+    """Return an event's name."""
     if isinstance(event, BlockFinalized):
-        return "block_finalized", {
+        return "block_finalized"
+    return "envelope_admitted" if isinstance(event, EnvelopeAdmitted) else event.name
+
+
+def describe(event: BlockFinalized | EnvelopeAdmitted | LedgerEvent) -> Mapping[str, int | str]:
+    """Return an event's JSON object."""
+    if isinstance(event, BlockFinalized):
+        return {
             "height": event.height,
             "header_hash": event.header_hash.hex(),
             "time_ms": event.time_ms,
             "envelopes": event.envelopes,
         }
     if isinstance(event, EnvelopeAdmitted):
-        return "envelope_admitted", {"id": event.id.hex(), "kind": event.kind, "sender": to_bech32m(event.sender)}
-    return event.name, {"height": event.height, **event.data}
+        return {"id": event.id.hex(), "kind": event.kind, "sender": to_bech32m(event.sender)}
+    return {"height": event.height, **event.data}
 
 
 def _text(data: Mapping[str, int | str]) -> str:

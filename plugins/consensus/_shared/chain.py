@@ -33,7 +33,6 @@ from metanode.core.roles import (
     Head,
     Ledger,
     Mempool,
-    Snapshot,
     Storage,
 )
 from metanode.plugins.consensus._shared.headers import HeaderIndex
@@ -64,7 +63,6 @@ class Chain:
         self._bus = bus
         self._log = log
         self._validator_set = b""
-        self._head_set = b""
         self._headers = HeaderIndex(genesis.hash, genesis.genesis_ms, genesis.params.look_back_ms)
         self._head: Head | None = None
         self._grown = trio.Event()
@@ -80,11 +78,6 @@ class Chain:
     def validator_set(self) -> bytes:
         """The canonical set that certifies the next block."""
         return self._validator_set
-
-    @property
-    def head_set(self) -> bytes:
-        """The set that certified the head; empty where that is not known."""
-        return self._head_set
 
     async def recover(self) -> None:
         """Rebuild the head from storage and hold it against its own header.
@@ -109,8 +102,6 @@ class Chain:
         self._validator_set = self._ledger.validator_set(state)
         if set_hash(self._validator_set) != header.next_validator_set_hash:
             raise StorageError("STORAGE_CORRUPT", f"the stored validator set is not the one block {height} names")
-        # The settlement block alone names another set than its own.
-        self._head_set = self._validator_set if set_hash(self._validator_set) == header.validator_set_hash else b""
         self._head = Head(
             height=height,
             header_hash=record.header_hash,
@@ -192,7 +183,7 @@ class Chain:
             )
         )
         self._headers.append(proposal.header_hash, proposal.header.time_ms)
-        self._validator_set, self._head_set = after, certified_by
+        self._validator_set = after
         self._head = Head(
             height=proposal.header.height,
             header_hash=proposal.header_hash,
@@ -209,17 +200,6 @@ class Chain:
         )
         for event in execution.events:
             self._bus.publish(event)
-        self._grown.set()
-        self._grown = trio.Event()
-
-    async def begin_at(self, snapshot: Snapshot) -> None:
-        """Make a later block the first one, durable, and the head."""
-        await self._storage.put_snapshot(snapshot)
-        self._headers = self._headers.fresh()
-        await self.recover()
-        # An id that no envelope has: the pool then asks the state how far every sender's nonces have come.
-        self._mempool.advance(self.head, [self.head.header_hash], [])
-        self._bus.publish(BlockFinalized(self.head.height, self.head.header_hash, self.head.time_ms, 0))
         self._grown.set()
         self._grown = trio.Event()
 

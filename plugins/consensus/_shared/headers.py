@@ -32,10 +32,6 @@ class HeaderIndex:
         first, entries = self._held
         return first + len(entries) // ENTRY_BYTES - 1
 
-    def fresh(self) -> HeaderIndex:
-        """Return an empty window of the same chain."""
-        return HeaderIndex(*self._genesis, self._window_ms)
-
     def start_at(self, height: int) -> None:
         """Begin the window at `height`; only before the first `append`."""
         assert not self._held[1], "the window already holds headers"

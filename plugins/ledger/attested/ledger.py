@@ -11,8 +11,8 @@ from metanode.core.model.errors import MetanodeError
 from metanode.core.model.genesis import Genesis
 from metanode.core.model.kinds import KindRegistry
 from metanode.core.model.state_map import StateMap
-from metanode.core.roles import AccountView, BlockFields, Execution, Head, Row
-from metanode.plugins.ledger.attested import admission, execute, tables, views
+from metanode.core.roles import AccountView, BlockFields, Execution, Head
+from metanode.plugins.ledger.attested import admission, execute, tables
 from metanode.plugins.ledger.attested.entries import Account
 from metanode.plugins.ledger.attested.rules import rules_of
 from metanode.plugins.ledger.attested.state import LedgerState, genesis_state
@@ -49,10 +49,6 @@ class AttestedLedger:
     def validator_set(self, state: StateMap) -> bytes:
         """Return the canonical set that certifies the block on top of `state`."""
         return LedgerState(state).next_set()
-
-    def rows(self, state: StateMap, height: int) -> Sequence[Row]:
-        """Return the rows of all accounts and machines of a state."""
-        return views.rows_of_changes(self.rules, LedgerState(state), list(state.items()), height, height)
 
     def execute(self, parent: Head, fields: BlockFields, envelopes: Sequence[Envelope], *, assemble: bool) -> Execution:
         """See `roles.Ledger.execute`; what is only early is left out of `dropped` too, to stay in the pool."""

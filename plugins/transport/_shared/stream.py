@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import index
 from typing import TYPE_CHECKING
 
 import trio
@@ -36,7 +37,7 @@ class QuicStream(trio.abc.HalfCloseableStream):
         self._closed = False
         self._readers = trio.lowlevel.ParkingLot()
         self._writers = trio.lowlevel.ParkingLot()
-        self._sending = self._receiving = False
+        self._sending = self._receiving = self._full = False
 
     # Sending.
 
@@ -51,11 +52,9 @@ class QuicStream(trio.abc.HalfCloseableStream):
             self._check_can_send()
             view = memoryview(data)
             while view:
+                await self._wait_for_room()
                 engine = self.connection.engine
                 room = UNACKNOWLEDGED_BYTES_MAX - engine.unacknowledged(self.number)
-                if room <= 0:
-                    await self._wait_until_drained_to(UNACKNOWLEDGED_BYTES_MAX // 2)
-                    continue
                 engine.send_stream_data(self.number, bytes(view[:room]))
                 view = view[room:]
                 self.connection.touch()
@@ -66,8 +65,7 @@ class QuicStream(trio.abc.HalfCloseableStream):
             self._check_can_send()
             await trio.lowlevel.checkpoint()
             self._check_can_send()
-            if self.connection.engine.unacknowledged(self.number) >= UNACKNOWLEDGED_BYTES_MAX:
-                await self._wait_until_drained_to(UNACKNOWLEDGED_BYTES_MAX // 2)
+            await self._wait_for_room()
 
     async def send_eof(self) -> None:
         """Say that nothing more comes; reading goes on."""
@@ -88,8 +86,13 @@ class QuicStream(trio.abc.HalfCloseableStream):
             self.connection.watch(self)
             await self._writers.park()
 
-    async def _wait_until_drained_to(self, size: int) -> None:
-        while self.connection.engine.unacknowledged(self.number) > size:
+    async def _wait_for_room(self) -> None:
+        """Wait, once all room was taken, until half of it is free: also for who comes after a cancelled sender."""
+        self._full = self._full or self.connection.engine.unacknowledged(self.number) >= UNACKNOWLEDGED_BYTES_MAX
+        while self._full:
+            if self.connection.engine.unacknowledged(self.number) <= UNACKNOWLEDGED_BYTES_MAX // 2:
+                self._full = False
+                return
             self.connection.watch(self)
             await self._writers.park()
             self._check_can_send()
@@ -123,7 +126,7 @@ class QuicStream(trio.abc.HalfCloseableStream):
 
         :raises trio.BrokenResourceError: the stream ended without its end having been said.
         """
-        if max_bytes is not None and max_bytes < 1:
+        if max_bytes is not None and index(max_bytes) < 1:  # TypeError for a float
             raise ValueError("max_bytes must be at least 1")
         if self._receiving:
             raise trio.BusyResourceError("another task is receiving from this stream")

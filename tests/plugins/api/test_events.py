@@ -98,6 +98,19 @@ async def test_a_slow_client_is_told_what_it_missed() -> None:
     assert not bus._subscriptions
 
 
+async def test_what_a_client_did_not_ask_for_pushes_nothing_out() -> None:
+    """A flood of envelopes costs a client that follows blocks none of them."""
+    bus = Bus()
+    events = event_texts(bus, frozenset({"block_finalized"}), dict)
+    assert (await events.__anext__())[0] == "hello"
+    bus.publish(BLOCK)
+    for _ in range(QUEUED_MAX + 1):
+        bus.publish(ADMITTED)
+    assert (await events.__anext__())[0] == "block_finalized"
+    assert not bus.dropped
+    await events.aclose()  # type: ignore[attr-defined]  # the iterator is a generator
+
+
 async def test_a_client_that_goes_frees_its_subscription(serve: Any) -> None:
     """Without waiting for the next event to fail."""
     async with serve() as server:
