@@ -158,7 +158,7 @@ def _show(api: NodeApi, args: argparse.Namespace) -> None:
 
 
 def _open_one(api: NodeApi, text: str) -> dict[str, Any]:
-    ident = checked_id(text)
+    ident = checked_id(text, "proposal")
     for row in api.get("/v1/proposals")["proposals"]:
         if row["id"] == ident:
             found: dict[str, Any] = row

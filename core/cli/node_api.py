@@ -49,13 +49,13 @@ def add_command(
     )
 
 
-def checked_id(text: str) -> str:
+def checked_id(text: str, what: str = "transaction") -> str:
     """Return an envelope id in lower case.
 
     :raises MetanodeError: BAD_HEX; checked here, for the text becomes part of a path.
     """
     if len(text) != ID_DIGITS or not set(text.lower()) <= set("0123456789abcdef"):
-        raise MetanodeError("BAD_HEX", f"{text[:80]!r} is no transaction id", f"{ID_DIGITS} hex digits")
+        raise MetanodeError("BAD_HEX", f"{text[:80]!r} is no {what} id", f"{ID_DIGITS} hex digits")
     return text.lower()
 
 

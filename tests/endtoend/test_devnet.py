@@ -70,6 +70,7 @@ def test_a_killed_proposer_costs_a_round_not_the_chain(net: Devnet) -> None:
     net.wait_for_height(before + 4, rest)
     leader.start()
     net.wait_for_height(net.height() + 1)
+    assert net.check_agreement() > before + 4
 
 
 def test_two_of_four_that_lost_their_chain_fetch_it_again(net: Devnet) -> None:
@@ -92,6 +93,7 @@ def test_all_killed_at_once_go_on_where_they_were(net: Devnet) -> None:
         node.kill()
     net.nodes.start()
     net.wait_for_height(before + 3)
+    assert net.check_agreement() >= before + 3
 
 
 def test_random_kills_make_no_fork(net: Devnet) -> None:

@@ -55,8 +55,10 @@ def test_a_round_trip_of_100_ms_and_one_percent_loss(net: ImpairedDevnet) -> Non
 def test_delays_of_100_ms_with_five_percent_loss_and_reordering(net: ImpairedDevnet) -> None:
     """200 ms there and back, jitter, packets that overtake each other: slower, and no height has two blocks."""
     net.links.impair(OCEAN)
-    took = net.wait_for_height(net.height() + BLOCKS, within_s=STALL_S_MAX)
+    goal = net.height() + BLOCKS
+    took = net.wait_for_height(goal, within_s=STALL_S_MAX)
     print(f"{BLOCKS} blocks in {took:.1f} s, {net.links.counts(0, 1)}")
+    assert net.check_agreement() >= goal
 
 
 def test_a_node_that_hears_and_is_not_heard(net: ImpairedDevnet) -> None:

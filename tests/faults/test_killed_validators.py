@@ -140,7 +140,8 @@ def test_validators_killed_one_after_the_other_neither_fork_nor_stall(devnet: De
         devnet.kill(victim)
         devnet.wait_for(max(devnet.heights()) + 2, VALIDATORS - 1)
         devnet.start(victim)
-        time.sleep(chance.uniform(0, 2))  # the next one may go while this one still catches up
+        # The next one may go while this one still catches up.
+        devnet.wait_for(max(devnet.heights()) + chance.randrange(3), VALIDATORS - 1)
     devnet.wait_for(max(devnet.heights()) + 2, VALIDATORS)
     for height in range(1, min(devnet.heights()) + 1):
         hashes = {str(devnet.ask(index, f"/v1/blocks/{height}")["header_hash"]) for index in range(VALIDATORS)}

@@ -18,7 +18,7 @@ NAMES = ("Noise_XX_25519_ChaChaPoly_BLAKE2b", "Noise_IK_25519_ChaChaPoly_BLAKE2b
 PROLOGUE = b"metanode/v1" + bytes(range(32))
 ENDS = ("initiator", "responder")
 SOURCE = (
-    "https://pypi.org/project/noiseprotocol/ 0.3.1, both ends; "
+    "the Python package noiseprotocol 0.3.1, both ends; "
     "the rules: https://noiseprotocol.org/noise.html revision 34"
 )
 NOTE = (

@@ -32,6 +32,7 @@ async def test_three_of_four_go_on(cluster: Any, autojump_clock: MockClock) -> N
     """A validator that never comes costs rounds, not the chain."""
     async with cluster.running(0, 1, 2):
         await cluster.wait_for_height(10, within_s=200)
+        assert await cluster.check_agreement() >= 10
 
 
 async def test_two_of_four_wait_and_go_on_with_the_third(cluster: Any, autojump_clock: MockClock) -> None:
